@@ -6,8 +6,9 @@ first one pays for storage that nobody had used). `linear_aim_met` holds it agai
 `challenger_seconds` are what either computes for its moves, from the words of the dataset on; `trace_mib` is the most
 memory that takes beyond the dataset, which both hold anyway.
 
-`bootstrap_gas`: one false point in the 400th step of a lookup, under the reference profile, from the opening to the
-judgement; `bootstrap_aim_met` holds it against 900,000. `line_seconds`: the whole line of the lookup, which either
+`bootstrap_gas`: one false word of a lookup, under the reference profile, from the opening to the judgement, of the
+kind that is dearest to judge (`bootstrap_dearest`; `bootstrap_judged` has the last move of each kind);
+`bootstrap_aim_met` holds it against 900,000. `line_seconds`: the whole line of the lookup, which either
 party makes once; `program_seconds`: the key's points and all roots, once a key.
 """
 

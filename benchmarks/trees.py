@@ -7,7 +7,8 @@ key. Both run the same rows, server side only, and both results must equal the m
 
 A machine is never alone: all that is compared runs in turns, and counts CPU seconds of the whole process (`_cpu_`), of
 each the least of some turns. Seconds by the clock (`s_per_row`, `batch_s_per_row`) are of this machine as it was. Sizes
-are those of results as they are stored, of the same rows and of 2,048 packed ones, and of a bin in its file.
+are those of results as they are stored, of the same rows and of 2,048 packed ones, and of a bin in its file. Figures
+that begin with `avx2_` are of this machine as if it had no AVX-512 (`as_avx2.py`), where it has.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import numpy as np
 
 from app.protocol.data.dataset import Codebook, ColumnCode
 from app.protocol.ports import Progress
+from benchmarks import as_avx2
 from benchmarks.bin_table import BinTable, encrypt_bins
 from benchmarks.machine import cores
 from benchmarks.rivals import fastest
@@ -31,6 +33,7 @@ from fhe.ciphertexts.packing_key import with_packing
 from fhe.circuit.circuit import Circuit, Lookup
 from fhe.compile import from_model
 from fhe.engine.evaluate import evaluate
+from fhe.engine.native.library import widest
 from fhe.engine.output import OutputStage
 from fhe.evaluation_key import EvaluationKey
 from fhe.keys.secret_keys import SecretKeys, generate
@@ -41,6 +44,7 @@ DEEP_TREES, DEEP_DEPTH, DEEP_RUN = 100, 6, 10  # of the last, Concrete runs so m
 SAME_ROWS, BATCH_ROWS, PACKED_ROWS, DEEP_ROWS = 2, 64, 2_048, 1
 TURNS = 2
 STEPS = 10
+PARTS = ("ratio", "avx2")
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +80,10 @@ class Theirs:
             raise AssertionError("Concrete's circuit does not agree with the model in the clear")
 
 
-def run(progress: Progress) -> dict[str, Any]:
-    """All figures, in one run of some minutes."""
+def run(progress: Progress, part: str = "") -> dict[str, Any]:
+    """All figures, in one run of some minutes, or those of a part: `ratio`, or `avx2`, which is the former there."""
+    if part == "avx2":
+        return _on_avx2()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Concrete's imports
         work = _work()
@@ -93,6 +99,14 @@ def run(progress: Progress) -> dict[str, Any]:
                 "concrete": theirs.run,
             }
         )
+        ratio = {
+            "ratio_vs_concrete": cpu["concrete"] / cpu["small"],
+            "cpu_s_per_row": cpu["small"] / SAME_ROWS,
+            "concrete_cpu_s_per_row": cpu["concrete"] / SAME_ROWS,
+            "doubles_at_once": widest(),
+        }
+        if part:
+            return ratio
         progress(5, STEPS)
         seconds = {
             threads: fastest(lambda: _right(ours, circuit, BATCH_ROWS, work, threads), 2)  # noqa: B023 - called at once
@@ -104,16 +118,16 @@ def run(progress: Progress) -> dict[str, Any]:
         packed_bytes = _packed_bytes(work)
         progress(7, STEPS)
         deep = _deep(ours)
+        progress(9, STEPS)
+        narrow = _on_avx2() if as_avx2.needed() else {}
     progress(STEPS, STEPS)
     return {
         "rows": SAME_ROWS,
         "s_per_row": s_per_row,
         "batch_s_per_row": seconds[cores()] / BATCH_ROWS,
         "thread_speedup": seconds[1] / seconds[cores()],
-        "cpu_s_per_row": cpu["small"] / SAME_ROWS,
+        **ratio,
         "packed_cpu_s_per_row": cpu["packed"] / SAME_ROWS,
-        "concrete_cpu_s_per_row": cpu["concrete"] / SAME_ROWS,
-        "ratio_vs_concrete": cpu["concrete"] / cpu["small"],
         "ratio_vs_packed": cpu["packed"] / cpu["small"],
         "bootstraps_per_row": bootstraps(circuit),
         "packed_bootstraps_per_row": bootstraps(packed),
@@ -123,8 +137,14 @@ def run(progress: Progress) -> dict[str, Any]:
         "result_bytes_per_value": len(output.to_bytes()) / SAME_ROWS,
         "packed_result_bytes_per_value": packed_bytes / PACKED_ROWS,
         **deep,
+        **narrow,
         "cores": cores(),
     }
+
+
+def _on_avx2() -> dict[str, Any]:
+    """How both do on a processor with AVX2 alone."""
+    return {f"avx2_{name}": value for name, value in as_avx2.measured("trees", "ratio").items()}
 
 
 def least_cpu(turns: Mapping[str, Callable[[], object]], rounds: int = TURNS) -> dict[str, float]:

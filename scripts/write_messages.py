@@ -19,6 +19,7 @@ from babel.messages.pofile import read_po, write_po
 from jinja2 import nodes
 from jinja2.ext import extract_from_ast
 
+from app.market.web.errors.field_messages import field_messages
 from app.market.web.language.catalogue import AREAS, ENGLISH, FOLDER, LANGUAGES
 from app.market.web.pages.site import environment
 from app.market.web.pages.speaking import COUNTED
@@ -42,6 +43,7 @@ SPEAKERS = (
     "app/market/web/middleware/concurrency.py",
     "app/market/web/middleware/security.py",
     "app/market/web/dependencies/caller.py",
+    "app/market/web/dependencies/parameters.py",
     "app/policy",
     "app/protocol/policy/reasons.py",
     "app/client/ask",
@@ -96,6 +98,7 @@ def from_python() -> Found:
             for raised in ast.walk(ast.parse(path.read_text("utf-8"))):
                 if isinstance(raised, ast.Raise) and raised.exc:
                     yield from ((said, path.relative_to(ROOT).as_posix()) for said in sentences(raised.exc))
+    yield from ((said, "field_messages.py") for said in field_messages())
     for name in TITLES:
         for kind in ast.walk(ast.parse((ROOT / name).read_text("utf-8"))):
             if isinstance(kind, ast.ClassDef):

@@ -37,24 +37,28 @@ def disputes(market: Market, events: Sequence[Event], own: Digest) -> Iterator[A
     A contract convicts the honest of nothing but silence, and clears nobody of a lie that was shown to it.
     """
     states: dict[int, Event] = {}
+    deadlines: dict[int, int] = {}  # of the next move
     for event in in_order(events):
         if event.name == "DisputeEnded":
             number, who = event.args["dispute"], event.args["executor"]
             claim = f"dispute {number} about the result of {who} ended as the rules say"
             before = states.get(number)
-            status, digest, detail = _ended(market, before, event, own)
+            status, digest, detail = _ended(market, before, deadlines.get(number, 0), event, own)
             yield AuditCheck("dispute", claim, event.tx, digest, status, detail)
         elif "dispute" in event.args and "state" in event.args:
             states[event.args["dispute"]] = event
+            deadlines[event.args["dispute"]] = event.args["state"]["deadline"]
+        elif "dispute" in event.args:  # a move about a lookup, which tells no more than changes
+            deadlines[event.args["dispute"]] = event.args["deadline"]
 
 
-def _ended(market: Market, before: Event | None, event: Event, own: Digest) -> Finding:
+def _ended(market: Market, before: Event | None, deadline: int, event: Event, own: Digest) -> Finding:
     if before is None:
         return CheckStatus.OPEN, "", "the node does not say how it began"
     state, verdict = before.args["state"], Verdict(event.args["verdict"])
     receipt, true = state["receipt"], state["receipt"] == own
     try:
-        late = market.node.block(event.block).time > state["deadline"]
+        late = market.node.block(event.block).time > deadline
     except TryAgain as error:
         return CheckStatus.OPEN, receipt, str(error)
     how = "silent" if late else "shown"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.custodian.ledger import DecisionState, Ledger
-from app.execution.ended import days_since_end
+from app.execution.ended import days_since_ends
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import BadDocument, NotFound
 from app.protocol.ids import CidText
@@ -48,15 +48,14 @@ def old_results(
     """
     final, now, found = market.finalized_block, market.now(), list[OldResult]()
     for role, ledger in ledgers.items():
-        for record in ledger.records(DecisionState.DONE):
-            ago = days_since_end(market, record.job, final, now)
-            digest = market.job(record.job).sealed
-            if ago is None or ago < days or digest == ZERO:
+        done = [record.job for record in ledger.records(DecisionState.DONE)]
+        for number, ago in days_since_ends(market, done, final, now).items():
+            if ago < days or (digest := market.job(number).sealed) == ZERO:
                 continue
             with suppress(NotFound, BadDocument):  # it has gone already
                 sealed = SealedResult.from_bytes(store.read(digest_to_cid(digest), limit=MAX_DOCUMENT_BYTES))
                 size = store.size(sealed.ciphertext_cid)
-                found.append(OldResult(role, record.job, "result", size, ago, CidText(sealed.ciphertext_cid)))
+                found.append(OldResult(role, number, "result", size, ago, CidText(sealed.ciphertext_cid)))
     return found
 
 

@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from app.dispute.lines import Lines
-from app.dispute.play import Move, lookup_move
+from app.dispute.play import Move, OnLine, Refute
 from app.dispute.truth import HEADER_WORDS, JobTruth
 from app.execution.inputs import load_evaluation_key
 from app.execution.source import StoreSource
 from app.protocol.errors import BadModel
-from app.protocol.market.disputes import Dispute, LookupClaim, LookupProof, ProvenLeaf, SumClaim
+from app.protocol.market.disputes import Dispute, ProvenLeaf, SumClaim, SumEvidence
 from app.protocol.market.entities import ZERO
 from fhe.engine.output import lwe_bits, lwe_bytes
+from fhe.engine.trace.finder import false_term
 from fhe.engine.trace.lookup_game import LookupGame
 from fhe.engine.trace.lookups import KeyTables
 from fhe.engine.trace.program import LEAF_WORDS, JobProgram, program_of
-from fhe.engine.trace.seen import SeenLine
 from fhe.engine.trace.tape import LookupTape
 from fhe.evaluation_key import EvaluationKey
 
@@ -76,29 +76,38 @@ class LookupTruth(JobTruth):
         ciphertext, word = divmod(value, self._words)
         row, output = divmod(ciphertext, self._outputs)
         root, program = self.work.table.data_root, self.program.digest
-        return SumClaim(program, root, self.work.job.first_row + row, output, word, ZERO)
+        return SumClaim(program, root, self.work.job.first_row + row, output, word, 0, ZERO)
 
     def sums(self, claim: SumClaim) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Totals over the last layer's terms of one word, and the word of each term's wire."""
         return self.game.sums(claim.row, claim.output, claim.word)
 
-    def line(self, claim: LookupClaim) -> LookupTape | None:
-        """The line of a lookup; None as long as it is computed. Errors: those of `key`."""
-        key = self.work.chain_id, self.work.job.id, claim.row, claim.lookup
-        return self.lines.get(key, lambda: self.game.made(claim.row, claim.lookup))
+    def line(self, row: int, lookup: int) -> LookupTape | None:
+        """The line of a lookup in a row; None as long as it is computed. Errors: those of `key`."""
+        key = self.work.chain_id, self.work.job.id, row, lookup
+        return self.lines.get(key, lambda: self.game.made(row, lookup))
 
     def due(self, dispute: Dispute) -> Move | None:
-        """The move that is due."""
-        return lookup_move(dispute, self.sums, self.line)
+        """The move that is due; None where the other says the truth, and while a line that it takes is computed."""
+        if (claim := dispute.summed) is not None:
+            term = false_term(dispute.totals, dispute.words, *self.sums(claim))
+            lookup = None if term is None else self.game.named(claim, term, dispute.totals, dispute.words)
+            wanting = lookup is not None and self.line(claim.row, lookup) is None
+            return None if term is None or wanting else Refute(term)
+        if (line := dispute.line) is None or (mine := self.line(line.row, line.lookup)) is None:
+            return None
+        try:
+            return OnLine(self.game.move(dispute, mine))
+        except ValueError:  # nothing that the other says is false
+            return None
 
-    def word_proof(self, dispute: Dispute, place: int) -> LookupProof:
-        """What shows a word false of those that the other showed last."""
-        claim = dispute.line
+    def sum_evidence(self, dispute: Dispute, term: int) -> SumEvidence:
+        """What shows a total false, or the word of its wire, or what one's line of its lookup is."""
+        claim, said = dispute.summed, (dispute.totals, dispute.words)
         assert claim is not None
-        mine = self.line(claim)
-        assert mine is not None
-        first = claim.node * (len(dispute.shown) // WORD_BYTES)
-        return self.game.proof_of(claim, first + place, SeenLine(mine, dispute.looks))
+        lookup = self.game.named(claim, term, *said)
+        tape = None if lookup is None else self.line(claim.row, lookup)
+        return self.game.sum_evidence(claim, term, *said, tape)
 
     @cached_property
     def game(self) -> LookupGame:

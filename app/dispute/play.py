@@ -7,23 +7,13 @@ so to the contract.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from app.protocol.ids import Address
-from app.protocol.market.disputes import Dispute, DisputePhase, LookupClaim, RowsClaim, SumClaim
-from fhe.engine.trace.finder import false_stretch, false_term, first_false
-
-
-class WordLine(Protocol):
-    """All words of a lookup, one behind the other: `fhe.engine.trace.tape.LookupTape`."""
-
-    def children(self, level: int, node: int, bits: int) -> Sequence[str]:
-        """The hashes `bits` levels below a node."""
-
-    def leaves(self, level: int, node: int) -> bytes:
-        """The words below a node."""
+from app.protocol.market.disputes import Dispute, DisputePhase, LineMove, RowsClaim
+from fhe.engine.trace.finder import false_stretch, first_false
 
 
 class Truth(Protocol):
@@ -65,22 +55,12 @@ class Refute:
 
 
 @dataclass(frozen=True)
-class Descend:
-    """The executor shows what stands below the node of a lookup's line that is in question."""
+class OnLine:
+    """Either player names the first of the other's roots over a lookup's words that is false and gives its own up to
+    there, or lets the contract work out the one word that is left.
+    """
 
-
-@dataclass(frozen=True)
-class Pick:
-    """The challenger names the first of the nodes shown that is false."""
-
-    node: int
-
-
-@dataclass(frozen=True)
-class RefuteWord:
-    """The challenger shows that this word of a line, of those shown, is false; another lookup's is looked into then."""
-
-    place: int
+    move: LineMove
 
 
 @dataclass(frozen=True)
@@ -88,7 +68,7 @@ class Expire:
     """The other was silent: the dispute is ended."""
 
 
-Move = Stand | Show | Narrow | Refute | Descend | Pick | RefuteWord | Expire
+Move = Stand | Show | Narrow | Refute | OnLine | Expire
 
 
 def next_move(dispute: Dispute, me: Address, now: int, truth: Truth) -> Move | None:
@@ -116,32 +96,3 @@ def linear_move(dispute: Dispute, totals: Callable[[RowsClaim], tuple[int, ...]]
         term = first_false(dispute.totals, mine)
         return None if term is None else Refute(term)
     return Narrow(false_stretch(dispute.totals, mine))
-
-
-def lookup_move(
-    dispute: Dispute,
-    sums: Callable[[SumClaim], tuple[tuple[int, ...], tuple[int, ...]]],
-    line: Callable[[LookupClaim], WordLine | None],
-) -> Move | None:
-    """What is due about a result with lookups.
-
-    `sums`: totals over the terms of a word, and the word of each term's wire; `line`: all words of a lookup, None as
-    long as they are computed.
-    """
-    if dispute.summed is not None:
-        term = false_term(dispute.totals, dispute.words, *sums(dispute.summed))
-        return None if term is None else Refute(term)
-    if (claim := dispute.line) is None or (mine := line(claim)) is None:
-        return None
-    if dispute.phase is DisputePhase.SHOW:
-        return Descend()
-    if dispute.phase is DisputePhase.NARROW:
-        said = [dispute.shown[at : at + 32].hex() for at in range(0, len(dispute.shown), 32)]
-        node = first_false(said, mine.children(claim.level, claim.node, claim.bits))
-        return None if node is None else Pick(node)
-    place = first_false(_words(dispute.shown), _words(mine.leaves(claim.level, claim.node)))
-    return None if place is None else RefuteWord(place)
-
-
-def _words(data: bytes) -> list[bytes]:
-    return [data[at : at + 8] for at in range(0, len(data), 8)]

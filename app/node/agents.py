@@ -57,18 +57,17 @@ def serve_provider(agent: ProviderAgent, provider: Provider, every: float) -> No
         if time.monotonic() - beaten >= PULSE_SECONDS:
             beaten = time.monotonic()
             _beat(pulse, provider.standing_terms(), log)
-        if time.monotonic() - swept >= SWEEP_SECONDS:
+        if not unchanged():
+            actions = agent.step(report=diary.note)
+            for action in actions:
+                if action.what is Done.FAILED:
+                    status.job_failed()
+            if any(action.what is not Done.FAILED for action in actions):
+                unchanged.forget()
+        if time.monotonic() - swept >= SWEEP_SECONDS:  # after the work: what is over waits, what is due does not
             swept = time.monotonic()
             if gone := agent.sweep():
                 log.info("swept", extra={"jobs": gone})
-        if unchanged():
-            return
-        actions = agent.step(report=diary.note)
-        for action in actions:
-            if action.what is Done.FAILED:
-                status.job_failed()
-        if any(action.what is not Done.FAILED for action in actions):
-            unchanged.forget()
 
     def facts() -> dict[str, Any]:
         return _provider_facts(agent, market, account, pulse.window)

@@ -16,6 +16,7 @@ WHY: Mapping[Unjudged, str] = {
     Unjudged.SUMMED_LOOKUPS: "The reason is that it sums lookups over rows.",
     Unjudged.SMALL_BINS: "The reason is that it reads bins under the small key.",
     Unjudged.SHARED: "The reason is that its lookups share rotations.",
+    Unjudged.SELECTS: "The reason is that it has encrypted tables.",
     Unjudged.LAYERS: "The reason is that it has more layers of lookups than a dispute goes through.",
     Unjudged.NO_ROOTS: "The reason is that the dataset's manifest does not state the roots of its evaluation key.",
     Unjudged.PACKED: "The reason is that its results are packed.",

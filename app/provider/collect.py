@@ -12,8 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from app.execution.ended import days_since_end
+from app.execution.ended import days_since_ends
 from app.protocol.errors import NotFound
+from app.protocol.market.receipt import Receipt
 from app.provider.journal import Journal
 from app.storage.content import ContentStore
 
@@ -43,23 +44,21 @@ def leftovers(
     output_days: int | None = None,
 ) -> list[Leftover]:
     """What may go, by role and job. Without `output_days` what was published stays. Errors: Unavailable."""
-    final, now = market.finalized_block, market.now()
-    ended: dict[int, int | None] = {}
-    found: list[Leftover] = []
+    kept: list[tuple[str, int, int, Receipt | None]] = []
     for role, journal in journals.items():
         for number in journal.jobs():
             size, receipt = journal.size(number), None if output_days is None else journal.receipt(number)
-            if not size and receipt is None:
-                continue
-            if number not in ended:
-                ended[number] = days_since_end(market, number, final, now)
-            days = ended[number]
-            if days is None:
-                continue
-            if size and days >= journal_days:
-                found.append(Leftover(role, number, "journal", size, days))
-            if receipt is not None and output_days is not None and days >= max(output_days, journal_days):
-                found.append(Leftover(role, number, "output", receipt.output_bytes, days))
+            if size or receipt is not None:
+                kept.append((role, number, size, receipt))
+    ago = days_since_ends(market, (number for _, number, _, _ in kept), market.finalized_block, market.now())
+    found: list[Leftover] = []
+    for role, number, size, receipt in kept:
+        if (days := ago.get(number)) is None:
+            continue
+        if size and days >= journal_days:
+            found.append(Leftover(role, number, "journal", size, days))
+        if receipt is not None and output_days is not None and days >= max(output_days, journal_days):
+            found.append(Leftover(role, number, "output", receipt.output_bytes, days))
     return found
 
 

@@ -60,7 +60,15 @@ abstract contract DisputePlayers is DisputeWorld {
             value: value,
             claim: 0
         });
-        vm.assertEq(disputes.digestOf(game.id), keccak256(abi.encode(game.state)));
+        IDisputes.Position memory position = IDisputes.Position({
+            job: job,
+            matter: keccak256(abi.encode(uint8(0), DISPUTE_BOND, game.state.receipt, game.state.order, value)),
+            executor: game.state.executor,
+            challenger: stranger,
+            phase: IDisputes.Phase.ANSWER,
+            deadline: game.state.deadline
+        });
+        vm.assertEq(disputes.digestOf(game.id), keccak256(abi.encode(position, bytes32(0))));
     }
 
     function _claimed(Game memory game, uint64[] memory totals) internal view {

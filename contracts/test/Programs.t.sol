@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Leaves} from "../src/dispute/Leaves.sol";
+import {Prefix} from "../src/dispute/Prefix.sol";
 import {Programs} from "../src/dispute/Programs.sol";
 import {Tree} from "./Tree.sol";
 import {Vm, VM_ADDRESS} from "./Vm.sol";
@@ -62,15 +63,53 @@ contract ProgramsTest {
         }
     }
 
-    function testFuzz_a_folded_level_is_the_root(uint8 bits, bytes32 seed) public view {
+    function testFuzz_a_pick_is_of_its_list(uint8 bits, bytes32 seed, uint256 other) public view {
         uint256 count = 1 << (bits % 6);
-        bytes32[] memory level = new bytes32[](count);
-        bytes32[] memory same = new bytes32[](count);
+        bytes32[] memory roots = new bytes32[](count);
         for (uint256 i = 0; i < count; ++i) {
-            level[i] = keccak256(abi.encode(seed, i));
-            same[i] = level[i];
+            roots[i] = keccak256(abi.encode(seed, i));
         }
-        vm.assertEq(Leaves.fold(level), Tree.fold(same));
+        bytes32 list = this.listed(seed, roots);
+        for (uint256 part = 0; part < count; ++part) {
+            bytes32 low = part == 0 ? seed : roots[part - 1];
+            bytes32[] memory path = _path(seed, roots, part);
+            vm.assertEq(this.listedAt(low, roots[part], part, path), list);
+            vm.assertTrue(this.listedAt(bytes32(other), roots[part], part, path) != list);
+            if (count > 1) vm.assertTrue(this.listedAt(low, roots[part], part ^ 1, path) != list);
+        }
+    }
+
+    function listed(bytes32 low, bytes32[] calldata roots) external pure returns (bytes32) {
+        return Prefix.listed(low, roots);
+    }
+
+    function listedAt(bytes32 low, bytes32 high, uint256 part, bytes32[] calldata path)
+        external
+        pure
+        returns (bytes32)
+    {
+        return Prefix.listedAt(low, high, part, path);
+    }
+
+    /// @dev What leads from a pair of neighbours to the digest over all of them.
+    function _path(bytes32 low, bytes32[] memory roots, uint256 part) private pure returns (bytes32[] memory path) {
+        bytes32[] memory level = new bytes32[](roots.length);
+        for (uint256 i = 0; i < roots.length; ++i) {
+            level[i] = keccak256(abi.encode(i == 0 ? low : roots[i - 1], roots[i]));
+        }
+        bytes32[] memory found = new bytes32[](8);
+        uint256 used = 0;
+        for (uint256 count = roots.length; count > 1; count /= 2) {
+            found[used++] = level[part ^ 1];
+            part /= 2;
+            for (uint256 i = 0; i < count / 2; ++i) {
+                level[i] = keccak256(abi.encode(level[2 * i], level[2 * i + 1]));
+            }
+        }
+        path = new bytes32[](used);
+        for (uint256 i = 0; i < used; ++i) {
+            path[i] = found[i];
+        }
     }
 
     function test_empty_files_and_files_that_are_not_there() public {

@@ -67,7 +67,7 @@ export async function canPay(place, amount, again) {
         pushButton(t`Get test money`, get, "small"),
         h("span", { class: "small" }, t`It is worth nothing, here only.`),
       )
-    : h("p", {}, t`Send ${config.coin.symbol} to `, h("code", {}, account), t`, then try again.`);
+    : h("p", {}, t`Send ${config.coin.symbol} to this account, then try again:`, " ", h("code", {}, account));
   showNotice(place, "wait", words, way);
   return false;
 }

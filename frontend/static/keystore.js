@@ -160,12 +160,10 @@ function handOver(form, entry, file, done) {
     h(
       "p",
       {},
-      t`The recovery file `,
-      h("code", {}, name),
-      t` was downloaded. Keep it and its passphrase somewhere safe: `,
-      t`without them, clearing this browser loses your results.`,
+      t`The recovery file was downloaded. Keep it and its passphrase somewhere safe: without them, clearing this browser loses your results.`,
     ),
-    h("div", { class: "row" }, saved, pushButton(t`Download again`, save), "quiet"),
+    h("p", {}, h("code", {}, name)),
+    h("div", { class: "row" }, saved, pushButton(t`Download again`, save, "quiet")),
   );
   saved.focus();
 }

@@ -16,7 +16,7 @@ from scripts.write_messages import TEMPLATES, current, sentences_of, tagged, unt
 
 OTHERS = [(language, area) for language in LANGUAGES if language != ENGLISH for area in AREAS]
 HELD = {  # what the words of a message must have as the message has it: values, and in templates tags
-    "templates": re.compile(r"%\(\w+\)s|%%|\{count\}|</?(?:a|code|em|span|strong)>"),
+    "templates": re.compile(r"%\(\w+\)s|%%|\{count\}|</?(?:a|code|em|q|span|strong|sup)>"),
     "server": re.compile(r"\{\w+\}"),
     "scripts": re.compile(r"\{\d+\}"),
 }
@@ -54,6 +54,12 @@ def test_words_keep_values_and_markup(language: str, area: str) -> None:
     assert wrong == []
 
 
+def test_messages_are_no_pieces_of_sentences() -> None:
+    """A translator has the sentence whole: what a condition changes is another sentence, and no end or beginning."""
+    texts = [str(each.id) for each in messages(OTHERS[0][0], "templates") if isinstance(each.id, str)]
+    assert [text for text in texts if text != text.strip() or text[0] in ",.;:)"] == []
+
+
 def test_templates_translate_constants_alone() -> None:
     """What `_` gives is markup: a value in it would be a hole. Values go through `said`, which is escaped."""
     for path in TEMPLATES.glob("*.html"):
@@ -70,6 +76,10 @@ def test_templates_translate_constants_alone() -> None:
             "<p>{%+ trans buyer=job.buyer %}Paid by {{ buyer }}, <b>once</b>.{% endtrans +%}</p>",
         ),
         ("<b>{{ x }}</b> {{ y }}, 7", "<b>{{ x }}</b> {{ y }}, 7"),
+        (
+            "<b>{{ x }}</b>, of <a>{{ y }}</a>.",
+            "{%+ trans x=x, y=y %}<b>{{ x }}</b>, of <a>{{ y }}</a>.{% endtrans +%}",
+        ),
         ("{{ ui.icon('x') }}Go", "{{ ui.icon('x') }}{%+ trans  %}Go{% endtrans +%}"),
         ('<a title="Go" href="/x">{{ x }}</a>', '<a title="{%+ trans  %}Go{% endtrans +%}" href="/x">{{ x }}</a>'),
         ("{# Not said #}{% if a > b %}{{ a }}{% endif %}", "{# Not said #}{% if a > b %}{{ a }}{% endif %}"),

@@ -61,5 +61,6 @@ def make_key(page: Page) -> bytes:
     with page.expect_download() as handed:
         page.get_by_role("button", name="Make the key").click()
     data = Path(handed.value.path()).read_bytes()
+    assert "quiet" not in page.get_by_role("dialog").inner_text().split(), "a button's kind is no word"
     page.get_by_role("button", name="I have saved it").click()
     return data

@@ -1,4 +1,5 @@
 """Every page at 360, 768 and 1440 px, light and dark, into build/screenshots: `make screenshots`.
+Those of a good day in German too.
 
 python -m tests.browser.screenshots [PART-OF-A-PATH ...]
 """
@@ -15,7 +16,7 @@ from playwright.sync_api import Browser, Page
 from app.files.sealed import MIN_WORK, seal
 from tests.browser import states
 from tests.browser.chromium import Visitor, chromium
-from tests.browser.tour import troubles
+from tests.browser.tour import tabs, troubles
 from tests.support.custody import BUYER_KEY
 from tests.support.site import serve
 from tests.support.tour import tour
@@ -44,16 +45,27 @@ def open_result(page: Page, path: str, folder: Path) -> None:
     page.get_by_text("Opened, and it is this job's result").wait_for()
 
 
-def take(browser: Browser, origin: str, shots: dict[str, str], wanted: list[str], result: str = "") -> int:
+def take(
+    browser: Browser,
+    origin: str,
+    shots: dict[str, str],
+    wanted: list[str],
+    result: str = "",
+    themes: tuple[str, ...] = THEMES,
+    locale: str = "en-GB",
+) -> int:
     """Take those of these {name: path} that are wanted, and with `result` that page once it is opened; how many."""
     taken = 0
     for width in WIDTHS:
-        for theme in THEMES:
-            visitor = Visitor.arrive(browser, origin, viewport={"width": width, "height": 900}, color_scheme=theme)
+        for theme in themes:
+            viewport = {"width": width, "height": 900}
+            visitor = Visitor.arrive(browser, origin, viewport=viewport, color_scheme=theme, locale=locale)
             page = visitor.context.new_page()
+            page.goto("/network")  # from then on the font is at hand
             for name, path in shots.items():
                 if wanted and not any(word in name for word in wanted):
                     continue
+                page.goto("about:blank")  # else another tab of the same page is no new page
                 page.goto(path)
                 page.wait_for_timeout(250)
                 page.screenshot(path=FOLDER / f"{name}-{width}-{theme}.png", full_page=True)
@@ -75,8 +87,10 @@ def main(wanted: list[str]) -> None:
         (ordinary := Path(folder) / "scene").mkdir()
         scene = build_node(ordinary)
         with serve(scene) as site:
-            shots = {named(path): path for path in tour(scene)}
+            shots = {named(path): path for path in [*tour(scene), *tabs(scene)]}
             taken += take(browser, site.origin, shots, wanted, f"/jobs/{scene.settled}/result")
+            german = {f"de-{name}": path for name, path in shots.items()}
+            taken += take(browser, site.origin, german, wanted, themes=("light",), locale="de-DE")
         scene.database.close()
         scene.chain.close()
         world = states.build(Path(folder) / "states")

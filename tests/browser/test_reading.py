@@ -9,6 +9,7 @@ from app.market.web.pages.assets import Assets
 from app.market.web.pages.site import HTMX
 from tests.browser.accessibility import NARROW, unusable, violations
 from tests.browser.conftest import Arrive, Person
+from tests.browser.tour import tabs
 from tests.support.tour import tour
 from tests.support.web import MarketNode
 
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.chromium
 def test_every_page_is_usable_by_everyone(arrive: Arrive, scene: MarketNode) -> None:
     """No page has a serious or critical finding of axe, in either theme; nothing is wider than its place or a phone."""
     page = arrive(viewport={"width": NARROW, "height": 800}).context.new_page()
-    assert unusable(page, tour(scene), wait=100) == []
+    assert unusable(page, [*tour(scene), *tabs(scene)], wait=100) == []
 
 
 def test_the_quote_and_the_dialogs_are_usable_by_everyone(person: Person, scene: MarketNode) -> None:

@@ -57,6 +57,10 @@ JOBS = {
         "Computed; the custodian decides", "custodian verifies the result, then releases or refuses", "Deadline:",
         "1.016 tUSD is in escrow; the executors are paid out of it when the job ends", "darkroom custodian serve",
     ],
+    "being judged": [
+        "A contract judges a result", "1.016 tUSD is in escrow", "the agents of the two play by themselves",
+        "revealed is said to be wrong by", "moves next, until", "At stake",
+    ],
     "approved": ["Computed; the custodian decides", "The owner approved its release.", "1.016 tUSD is in escrow"],
     "denied": [
         "The owner refused; the custodian will say so", "The owner refused its release.", "which refunds the price",
@@ -96,8 +100,8 @@ JOBS = {
         "100.00 tUSD more that executors lost is burned.", "Open the result",
     ],
     "settled after a contest": [
-        "The result is out", "1.01 tUSD for the owner, 0.009 tUSD for the executors,",
-        "of which 0.003 tUSD are the stakes of liars.", "199.997 tUSD more that executors lost is burned.",
+        "The result is out", "1.01 tUSD for the owner, 0.009 tUSD for the executors.",
+        "0.003 tUSD of what executors get are the stakes of liars.", "199.997 tUSD more that executors lost is burned.",
     ],
 }  # fmt: skip
 OTHERS = {

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from tests.browser.states import States
+from tests.support.web import MarketNode
+
+
+def tabs(scene: MarketNode) -> list[str]:
+    """Paths of the tabs of a dataset's page besides the first: what is in them is laid out only there."""
+    return [f"/datasets/{scene.stage.dataset}#{name}" for name in ("data", "reveals", "offers", "activity", "record")]
 
 
 def troubles(states: States) -> list[str]:

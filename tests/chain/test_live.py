@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,7 +17,6 @@ from app.chain.events import Event
 from app.chain.evm.embedded import EmbeddedChain
 from app.chain.live import OVER, JobSpan, LiveJobs, follow
 from app.chain.market import Market
-from app.chain.node import ChainNode
 from app.chain.rpc.node import AnvilNode
 from app.custodian.market_chain import MarketChain
 from app.node.keeper import keep
@@ -29,6 +27,7 @@ from app.provider.agent import ProviderAgent
 from app.storage.folder import BlockStore
 from tests.chain.rewritable import Simulated
 from tests.support.anvil import undone
+from tests.support.counting import CountingNode
 from tests.support.market import HOUR, MarketOnChain, digest, open_market, set_stage
 
 
@@ -125,24 +124,6 @@ def test_all_of_history_is_read_in_few_questions() -> None:
     assert asked == {"head": 1, "block": 1}
 
 
-class Counting:
-    """A node that counts the questions it is asked."""
-
-    def __init__(self, node: ChainNode) -> None:
-        self._node, self.asked = node, 0
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._node, name)
-        if not callable(found):
-            return found
-
-        def asked(*args: Any, **named: Any) -> Any:
-            self.asked += len(args[0]) if name == "blocks_at" else 1
-            return found(*args, **named)
-
-        return asked
-
-
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[MarketOnChain]:
     """A market on an embedded chain."""
@@ -162,7 +143,7 @@ def finish(stage: MarketOnChain, count: int) -> None:
 
 def test_an_idle_step_costs_the_same_however_many_jobs_are_finished(stage: MarketOnChain, tmp_path: Path) -> None:
     """Keeper, provider and custodian ask as much over ten finished jobs as over two, with a live one or none."""
-    node = Counting(stage.market.node)
+    node = CountingNode(stage.market.node)
     market = Market.open(node, tmp_path / "deployment.json")
     store, live = BlockStore(tmp_path / "store"), market.live_jobs()
     agent = ProviderAgent(market, store, stage.owner, tmp_path, threads=1, keep_drawing=False)
@@ -196,7 +177,7 @@ def test_an_idle_step_costs_the_same_however_many_jobs_are_finished(stage: Marke
 
 def test_a_look_at_many_live_jobs_takes_few_questions(stage: MarketOnChain, tmp_path: Path) -> None:
     """The live jobs are read in one go, equal to one by one, also by an agent that was just started."""
-    node = Counting(stage.market.node)
+    node = CountingNode(stage.market.node)
     market = Market.open(node, tmp_path / "deployment.json")
     jobs = [stage.open(f"live {number}") for number in range(5)]
     finish(stage, 1)
@@ -237,7 +218,7 @@ def test_a_restart_goes_on_where_the_file_says(stage: MarketOnChain, tmp_path: P
     job = stage.open("live")
     assert stage.market.live_jobs(file).ids() == [job]
     stage.market.node.mine(5)  # type: ignore[attr-defined]
-    node = Counting(stage.market.node)
+    node = CountingNode(stage.market.node)
     market = Market.open(node, tmp_path / "deployment.json")
     again, anew = market.live_jobs(file), market.live_jobs()
     node.asked = 0

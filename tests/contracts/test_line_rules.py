@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from app.chain.contracts.deployment import created_at
 from app.chain.contracts.disputes import as_struct
 from app.chain.evm.embedded import EmbeddedChain
 from app.execution.source import StoreSource
+from app.protocol.errors import Reverted
 from app.protocol.market.disputes import LookupClaim
 from contracts import load
 from fhe.arrays import U64
@@ -29,7 +31,6 @@ from tests.support.lookup_disputes import kinds
 from tests.support.market import ETHER, person
 
 RULES, ROW = "LineRules", 70
-FALSE, FOLLOWS = 0, 1
 
 
 class Kept(LookupTape):
@@ -37,10 +38,10 @@ class Kept(LookupTape):
 
     def slot(self, number: int) -> U64:
         """The same words."""
-        return self._kept(number)
+        return self._slot(number)
 
     @lru_cache(maxsize=64)  # noqa: B019 - as long as the tests
-    def _kept(self, number: int) -> U64:
+    def _slot(self, number: int) -> U64:
         return super().slot(number)
 
 
@@ -64,12 +65,8 @@ class Rules:
         )  # fmt: skip
         self.tape = self.game.tape(ROW, 0)
         self.tape.__class__ = Kept
-        value = program.value_at(int(program.words[program.lookup_at(0)]))
-        bias, first, terms = (int(each) for each in program.words[value : value + 3])
-        self.claim = LookupClaim(
-            program.digest, table.data_root, ROW, 0, 0, 0, bias=bias, first=first, terms=terms,
-            table=int(program.words[program.lookup_at(0) + 1]), root=self.tape.root, tree=self.tape.shape.tree,
-        )  # fmt: skip
+        levels = self.tape.shape.levels_of_words
+        self.claim = LookupClaim(program.digest, table.data_root, ROW, 0, profile.polynomial_size, 0, levels=levels)
         self.headers = program.header, program.lookups.header
         chain, account, artifact = EmbeddedChain(folder / "chain.sqlite"), person("deployer"), load(RULES)
         chain.fund(account.address, ETHER)
@@ -77,12 +74,16 @@ class Rules:
         self.client = ContractClient(chain, [Contract(RULES, place, Interface(artifact.abi))])
         self.client.create(account, Interface(artifact.abi), artifact.bytecode, ())
 
-    def judged(self, index: int, change: int = 0) -> int:
-        """What the contract finds of a word that is the true one and so much more."""
-        said = (self.tape.word(index) + change) % (1 << 64)
-        proof = as_struct(self.game.word_proof(self.claim, index))
-        found = self.client.read(RULES, "judge", *self.headers, as_struct(self.claim), index, said, proof)
-        return int(found[0])
+    def judged(self, index: int, proof: bytes) -> tuple[int, bytes]:
+        """What the contract makes of a word that has all true ones before it: the word, and the root with it."""
+        before = self.tape.prefix(index).hex()
+        found = self.client.read(RULES, "judge", *self.headers, as_struct(self.claim), before, index, 0, proof)
+        return found["word"], bytes.fromhex(found["root"])
+
+    def true(self, index: int) -> tuple[int, bytes]:
+        """The same by the engine. Behind the word that the line is about nothing is added."""
+        end, _ = self.tape.shape.out_at(self.claim.word)
+        return (0, self.tape.prefix(index)) if index >= end else (self.tape.word(index), self.tape.prefix(index + 1))
 
     def places(self) -> list[tuple[int, int]]:
         """Stretches of each kind, and all of it."""
@@ -99,21 +100,40 @@ def rules(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def fuzzed(rules: Rules, seed: int, each: int) -> None:
-    """Words of every kind, true and false."""
+    """Words of every kind: each is what it follows to be; whatever is shown in place of the truth, it is no other."""
     rng = np.random.default_rng(seed)
     for low, high in rules.places():
         for _ in range(each):
             index = int(rng.integers(low, high))
-            assert rules.judged(index) == FOLLOWS, index
-            assert rules.judged(index, int(rng.integers(1, 1 << 63))) == FALSE, index
+            proof = bytearray(rules.game.word_proof(rules.claim, index, rules.tape))
+            true = rules.true(index)
+            assert rules.judged(index, bytes(proof)) == true, index
+            if not proof:
+                continue
+            proof[int(rng.integers(len(proof)))] ^= 1 << int(rng.integers(8))
+            try:
+                assert rules.judged(index, bytes(proof)) == true, index
+            except Reverted:
+                continue
 
 
 def test_each_kind_of_word_follows_and_no_other(rules: Rules) -> None:
-    """One of each, true and false."""
+    """One of each, with a true proof and a false one."""
     fuzzed(rules, 1, 1)
+
+
+def test_the_word_of_a_lookup_follows(rules: Rules) -> None:
+    """Each kind of word of the result: the first, the last, and one that is negated."""
+    size = rules.tape.shape.size
+    for word in (0, 1, size):
+        claim = replace(rules.claim, word=word)
+        place, _ = rules.tape.shape.out_at(word)
+        before, proof = rules.tape.prefix(place).hex(), rules.game.result_proof(claim, rules.tape)
+        found = rules.client.read(RULES, "result", *rules.headers, as_struct(claim), before, proof)
+        assert found == rules.tape.out(word)
 
 
 @pytest.mark.deep
 def test_ten_thousand_words_follow_and_no_other(rules: Rules) -> None:
-    """With both gadgets: 10,000 false words, of all kinds."""
+    """With both gadgets: 10,000 false proofs, of all kinds."""
     fuzzed(rules, 2, 180)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from app.chain.evm.embedded import EmbeddedChain
 from app.protocol.errors import Reverted
-from app.protocol.market.disputes import Dispute, DisputePhase, LookupClaim, Verdict
+from app.protocol.market.disputes import Dispute, DisputePhase, LineMove, LookupClaim, Verdict
 from app.protocol.market.entities import JobState
 from fhe.engine.trace.finder import false_term
 from fhe.engine.trace.tape import LookupTape
@@ -41,7 +42,7 @@ def accused(court: LookupTrial, value: int, change: int) -> tuple[Claimed, Dispu
 def looked_into(court: LookupTrial, value: int, change: int) -> tuple[Dispute, int]:
     """Up to the lookup: the liar says that the lookup's word is off by so much."""
     lie, dispute = accused(court, value, change)
-    bits = int(court.tables[10])
+    bits = int(court.tables[11])
     dispute = court.answered(dispute, lie, *court.lie_in(dispute, change << 64 - bits))
     claim = dispute.summed
     assert claim is not None
@@ -49,7 +50,12 @@ def looked_into(court: LookupTrial, value: int, change: int) -> tuple[Dispute, i
     term = false_term(dispute.totals, dispute.words, *game.sums(claim.row, claim.output, claim.word))
     assert term is not None
     sent = court.market.judge_sum_dispute(
-        court.stage.buyer, dispute, court.program.header, court.tables, term, game.sum_evidence(claim, term)
+        court.stage.buyer,
+        dispute,
+        court.program.header,
+        court.tables,
+        term,
+        game.sum_evidence(claim, term, dispute.totals, dispute.words),
     )
     court.gas["name"] = sent.gas
     return sent.value, change << 64 - bits
@@ -105,6 +111,18 @@ def test_false_words_of_every_kind(court: LookupTrial) -> None:
     fuzzed(court, 2, 150)
 
 
+def griefed(court: LookupTrial, dispute: Dispute, tape: LookupTape, rng: np.random.Generator) -> LineMove:
+    """A move that goes anywhere, with roots of another line, or lets a word be worked out that is true."""
+    game, stretch, line = court.lookup_game(), dispute.stretch, dispute.line
+    assert stretch is not None
+    assert line is not None
+    part = int(rng.integers(1 << stretch.bits))
+    below = stretch.part(part)
+    if below.level < below.levels:
+        return LineMove("cut", part, game.roots(tape, line, below))
+    return LineMove("word", part, proof=game.word_proof(line, below.node))
+
+
 def test_the_honest_are_never_convicted(court: LookupTrial) -> None:
     """A challenger that goes down anywhere and judges anything loses its bond."""
     rng = np.random.default_rng(4)
@@ -117,28 +135,22 @@ def test_the_honest_are_never_convicted(court: LookupTrial) -> None:
         dispute = court.answered(dispute, truth, *map(list, game.sums(*court.place(value))))
         assert dispute.summed is not None
         assert false_term(dispute.totals, dispute.words, *game.sums(*court.place(value))) is None
-        evidence = game.sum_evidence(dispute.summed, 1)
+        evidence = game.sum_evidence(dispute.summed, 1, dispute.totals, dispute.words)
         dispute = market.judge_sum_dispute(buyer, dispute, header, court.tables, 1, evidence).value
         executor = court.stage.by_address(dispute.executor)
+        false: dict[int, LookupTape] = {}
         while dispute.phase is not DisputePhase.OVER:
             claim = dispute.line
             assert claim is not None
             tape = game.tape(claim.row, claim.lookup)
-            if dispute.phase is DisputePhase.NARROW:
-                dispute = market.pick_node(buyer, dispute, int(rng.integers(1 << claim.bits))).value
-            elif dispute.phase is DisputePhase.JUDGE:
-                place = int(rng.integers(128))
-                proof = game.word_proof(claim, claim.node * 128 + place)
-                dispute = market.judge_word(buyer, dispute, header, court.tables, place, proof).value
-            elif claim.tree == 0:
-                dispute = market.begin_line(executor, dispute, header, court.tables, game.begun(claim, tape)).value
-            elif claim.tree - claim.level == 3:
-                words, path = tape.leaves(claim.level, claim.node), tape.path(claim.level, claim.node)
-                dispute = market.show_words(executor, dispute, words, path).value
-            else:
-                bits = min(5, claim.tree - 3 - claim.level)
-                nodes, path = tape.children(claim.level, claim.node, bits), tape.path(claim.level, claim.node)
-                dispute = market.show_nodes(executor, dispute, nodes, path).value
+            if dispute.phase.executors:
+                dispute = market.move_on_line(executor, dispute, header, court.tables, game.move(dispute)).value
+                continue
+            places = rng.integers(0, tape.shape.slots * tape.shape.slot, 40).tolist()
+            other = false.setdefault(claim.lookup, FalseTape(tape, dict.fromkeys(places, 1)))
+            dispute = market.move_on_line(
+                buyer, dispute, header, court.tables, griefed(court, dispute, other, rng)
+            ).value
         assert dispute.verdict is Verdict.CLEARED
     beyond = court.challenge(buyer, 0, 5 * 65)
     cleared = market.answer_lookup_dispute(
@@ -149,7 +161,7 @@ def test_the_honest_are_never_convicted(court: LookupTrial) -> None:
 
 def test_sums_over_lookups_are_judged_too(court: LookupTrial) -> None:
     """Totals that do not follow from the words, and too many or too few of them."""
-    bits = int(court.tables[10])
+    bits = int(court.tables[11])
     for kind in range(3):
         lie, dispute = accused(court, 70, 5)
         totals, words = court.lookup_game().sums(*court.place(70))
@@ -160,7 +172,7 @@ def test_sums_over_lookups_are_judged_too(court: LookupTrial) -> None:
         assert claim is not None
         term = false_term(dispute.totals, dispute.words, *game.sums(claim.row, claim.output, claim.word))
         assert term is not None
-        evidence = game.sum_evidence(claim, term)
+        evidence = game.sum_evidence(claim, term, dispute.totals, dispute.words)
         over = court.market.judge_sum_dispute(
             court.stage.buyer, dispute, court.program.header, court.tables, term, evidence
         ).value
@@ -168,23 +180,34 @@ def test_sums_over_lookups_are_judged_too(court: LookupTrial) -> None:
         again(court)
 
 
-def test_a_line_is_tied_to_the_word_and_to_its_root(court: LookupTrial) -> None:
-    """A true line does not end in the lie; nodes, words and paths of another line do not stand under the root."""
+def test_moves_are_tied_to_what_was_said(court: LookupTrial) -> None:
+    """Who is not to move cannot; neither roots that were not given, nor too few, nor the other's last one will do."""
     dispute, change = looked_into(court, 3 * 65, 9)
     claim, game, market = dispute.line, court.lookup_game(), court.market
     assert claim is not None
-    executor, header = court.stage.by_address(dispute.executor), court.program.header
-    true, false = game.tape(claim.row, claim.lookup), false_line(court, claim, change, {})
-    with pytest.raises(Reverted, match="totals"):
-        market.begin_line(executor, dispute, header, court.tables, game.begun(claim, true))
-    dispute = market.begin_line(executor, dispute, header, court.tables, game.begun(claim, false)).value
-    dispute = market.pick_node(court.stage.buyer, dispute, 0).value
-    claim = dispute.line
-    assert claim is not None
-    bits = min(5, claim.tree - 3 - claim.level)
-    nodes, path = false.children(claim.level, claim.node, bits), false.path(claim.level, claim.node)
-    for wrong in ((nodes[1:] + nodes[:1], path), (nodes, path[:-1]), (nodes[1:], path)):
+    buyer, executor = court.stage.buyer, court.stage.by_address(dispute.executor)
+    header = court.program.header, court.tables
+    place, _ = game.tape(claim.row, claim.lookup).shape.out_at(claim.word)
+    false = FalseTape(game.tape(claim.row, claim.lookup), {place - 1: change})
+    move = game.move(dispute, false)
+    with pytest.raises(Reverted, match="not to move"):
+        market.move_on_line(buyer, dispute, *header, move)
+    dispute = market.move_on_line(executor, dispute, *header, move).value
+    move = game.move(dispute)
+    assert dispute.stretch is not None
+    end = dispute.roots[move.part + 1]
+    others = replace(dispute, roots=(*dispute.roots[:1], *dispute.roots[:0:-1]))
+    for wrong, said in (
+        (replace(move, roots=move.roots[1:]), dispute),
+        (replace(move, roots=(*move.roots[:-1], end)), dispute),
+        (move, others),
+        (replace(move, kind="word"), dispute),
+        (replace(move, kind="result"), dispute),
+    ):
         with pytest.raises(Reverted):
-            market.show_nodes(executor, dispute, *wrong)
-    with pytest.raises(Reverted):
-        market.show_words(executor, dispute, bytes(1024), path)
+            market.move_on_line(buyer, said, *header, wrong)
+    over = market.move_on_line(buyer, dispute, *header, move).value
+    while over.phase is not DisputePhase.OVER:
+        player, tape = (executor, false) if over.phase.executors else (buyer, None)
+        over = market.move_on_line(player, over, *header, game.move(over, tape)).value
+    assert over.verdict is Verdict.CONVICTED

@@ -18,7 +18,7 @@ from app.dispute.player import Player
 from app.dispute.truth import JobTruth
 from app.execution import inputs
 from app.execution.execute import Evaluation
-from app.protocol.market.disputes import WORD, LookupClaim, SumClaim
+from app.protocol.market.disputes import WORD, SumClaim
 from app.storage.content import file_cid
 from fhe.engine.output import OutputStage, lwe_bits, lwe_bytes
 from fhe.engine.trace.tape import LookupTape
@@ -76,18 +76,16 @@ class LyingTruth(LookupTruth):
         change = self.change(claim)
         return (*totals[:-1], (totals[-1] + change) % WORD), (*words[:-1], (words[-1] + change) % WORD)
 
-    def change(self, claim: SumClaim | LookupClaim) -> int:
+    def change(self, claim: SumClaim) -> int:
         """How far the word that it revealed is off."""
         value = (claim.row - self.work.job.first_row) * (SIZE + 1) + claim.word
         return self.liar.off.get(value, 0)
 
-    def line(self, claim: LookupClaim) -> LookupTape | None:
-        """Ends in the false word, and is false somewhere before, too."""
-        true = super().line(claim)
+    def line(self, row: int, lookup: int) -> LookupTape | None:
+        """False somewhere, or nowhere."""
+        true = super().line(row, lookup)
         assert true is not None
-        place, negated = true.shape.out_at(claim.word)
-        change = self.change(claim)
-        return FalseTape(true, {**self.liar.others(true), place: (-change if negated else change) % WORD})
+        return FalseTape(true, self.liar.others(true))
 
 
 class LookupLiar(Player):

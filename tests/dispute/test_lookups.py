@@ -55,7 +55,7 @@ def test_a_majority_of_liars_loses_to_one_honest_executor(town: Arena, seed: int
     job = town.play(job.id, [good, *present], own, [good])
     over = town.market.disputes(job.id)
     assert [each.verdict for each in over] == [Verdict.CONVICTED] * 2
-    assert any(each.looks for each in over)  # a line was looked into
+    assert any(each.stretch for each in over)  # a line was looked into
     assert (job.state, job.receipt) == (JobState.COMPUTED, own.receipt.digest)
     assert [each.out for each in job.executions] == [place != honest for place in range(3)]
 
@@ -149,3 +149,17 @@ def test_an_owner_that_lies_about_its_key_convicts_nobody(town: Arena, tmp_path:
     report = Auditor(market, world.store, find_profile=found).audit(job.id)
     (check,) = [each for each in report.checks if each.fact == "program"]
     assert check.status is CheckStatus.WRONG
+
+
+def test_whoever_objects_to_the_truth_pays_for_it(town: Arena) -> None:
+    """An honest executor answers whoever says that a lookup is false, cuts what it is given, and is cleared."""
+    job, drawn = town.order(TREE)
+    own = town.honest(job)
+    job = town.answered(job, [(each, own) for each in drawn])
+    griefer = LookupLiar(town, town.stage.owner, corrupted(own, 5, 77, 9), random.Random(2))
+    town.market.open_dispute(town.stage.owner, job.id, 1, 5 * (SIZE + 1) + 77)
+    job = town.play(job.id, [*(town.player(each) for each in drawn), griefer], own, [])
+    (over,) = town.market.disputes(job.id)
+    assert over.stretch is not None
+    assert over.verdict is Verdict.CLEARED
+    assert (job.state, job.receipt) == (JobState.COMPUTED, own.receipt.digest)

@@ -14,7 +14,7 @@ from app.policy.judging import why_unjudged
 from app.protocol.data.dataset import EncryptedTable, KeyRoots
 from app.protocol.data.manifest import read_manifest, write_manifest
 from app.protocol.market.entities import ZERO
-from fhe.circuit.circuit import Circuit, Linear
+from fhe.circuit.circuit import Circuit, Linear, Selection
 from fhe.engine.trace.judged import MOST_LAYERS, Unjudged, unjudged
 from fhe.engine.trace.lookups import KeyTables
 from fhe.engine.trace.program import program_of
@@ -95,6 +95,10 @@ def test_what_can_be_judged_states_its_program(world: EncryptedDataset) -> None:
     assert why(TREE, 1, table.model_copy(update={"key_roots": None})) is Unjudged.NO_ROOTS
     assert why(replace(TREE, block=20), 40) is Unjudged.SUMMED_LOOKUPS
     assert why(linear_circuit([[1, 2, 3, 4, 5, 6, 7, 8]], profile=PROFILE, bins=True), 40) is None
+    chosen = Selection(3, np.array([0]), np.zeros((1, 8), np.int64))
+    assert unjudged(replace(TREE, layers=(TREE.layers[0], chosen, TREE.layers[2])), PROFILE, table, 1) is (
+        Unjudged.SELECTS
+    )
     between = Linear(3, np.array([0, 1]), np.array([3]), np.array([1]), np.zeros(1, np.int64))
     deep = [*TREE.layers[:2], *[between, TREE.layers[1]] * MOST_LAYERS, TREE.layers[2]]
     assert unjudged(replace(TREE, layers=tuple(deep)), PROFILE, table, 1) is Unjudged.LAYERS

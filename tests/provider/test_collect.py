@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.chain.evm.embedded import EmbeddedChain
+from app.chain.market import Market
 from app.execution.ended import DAY
 from app.protocol.documents import sha256
 from app.protocol.errors import NotFound
@@ -17,6 +18,7 @@ from app.provider.journal import Journal
 from app.storage.content import file_cid
 from app.storage.folder import BlockStore
 from app.storage.unixfs import LEAF_BYTES
+from tests.support.counting import CountingNode
 from tests.support.market import HOUR, MarketOnChain, digest, open_market, set_stage
 
 SHARED = b"the same rows" * (LEAF_BYTES // 13 + 1)  # more than a leaf: what two outputs may have in common
@@ -107,3 +109,16 @@ def test_what_both_executors_published_goes_once(stage: MarketOnChain, tmp_path:
     found = leftovers(stage.market, journals, output_days=90)
     assert len(list(remove(found, journals, store))) == 4
     assert list(store.blocks()) == []
+
+
+def test_looking_for_what_may_go_takes_few_questions(stage: MarketOnChain, tmp_path: Path) -> None:
+    """However many jobs a provider has finished: whoever starts again has work to do, and not one question a job."""
+    journal, store = Journal(tmp_path / "jobs"), BlockStore(tmp_path / "store")
+    jobs = [worked(stage, journal, store, "one") for _ in range(4)]
+    end(stage, *jobs)
+    stage.market.node.advance(8 * DAY)  # type: ignore[attr-defined]
+    node = CountingNode(stage.market.node)
+    market = Market.open(node, tmp_path / "deployment.json")
+    node.asked = 0
+    assert [each.job for each in leftovers(market, {"a": journal})] == jobs
+    assert node.asked <= 3 + len(jobs)  # the blocks of the ends count one by one, and are one batch

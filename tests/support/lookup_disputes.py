@@ -11,7 +11,7 @@ from app.chain.node import DevNode
 from app.chain.wallet.account import Account
 from app.execution.source import StoreSource
 from app.protocol.market.disputes import WORD, Dispute, DisputePhase
-from fhe.engine.trace.lookup_game import LOOK, WORDS_BELOW, LookupGame
+from fhe.engine.trace.lookup_game import LookupGame
 from fhe.engine.trace.lookups import KeyTables
 from fhe.engine.trace.program import JobProgram, program_of, proven
 from fhe.engine.trace.tape import LookupTape
@@ -28,8 +28,8 @@ class FalseTape(LookupTape):
 
     def __init__(self, true: LookupTape, changes: dict[int, int]) -> None:
         """`changes`: what is added to words, by place."""
-        self.__dict__.update({name: value for name, value in vars(true).items() if not name.startswith("_top")})
-        self._tree, self._changes = None, changes
+        self.__dict__.update({name: value for name, value in vars(true).items() if name != "_trees"})
+        self._kept, self._changes = {}, changes
 
     def slot(self, number: int):  # type: ignore[no-untyped-def]
         """The true words, but for the changes."""
@@ -86,7 +86,7 @@ class LookupTrial(Trial):
     def false_word(self, truth: Claimed, value: int, change: int) -> Claimed:
         """Another rounded word in the result. `change` is of the rounded word."""
         assert self.program.lookups is not None
-        bits, size = int(self.tables[10]), self.world.profile.polynomial_size
+        bits, size = int(self.tables[11]), self.world.profile.polynomial_size
         ciphertext, word = divmod(value, size + 1)
         start = 24 + ciphertext * (size // 2 + 1) * bits // 4 + word // 2 * bits // 4
         data = bytearray(truth.output)
@@ -99,7 +99,7 @@ class LookupTrial(Trial):
 
     def answered(self, dispute: Dispute, claim: Claimed, totals: list[int], words: list[int]) -> Dispute:
         """The executor's answer."""
-        bits, size = int(self.tables[10]), self.world.profile.polynomial_size
+        bits, size = int(self.tables[11]), self.world.profile.polynomial_size
         ciphertext, word = divmod(dispute.value, size + 1)
         start = 24 + ciphertext * (size // 2 + 1) * bits // 4 + word // 2 * bits // 4
         places = sorted({start // LEAF_BYTES, (start + bits // 4 - 1) // LEAF_BYTES})
@@ -126,47 +126,19 @@ class LookupTrial(Trial):
 
     def descended(self, dispute: Dispute, tape_of) -> Dispute:  # type: ignore[no-untyped-def]
         """From a lookup's word to the end; `tape_of(claim)`: the executor's line."""
-        challenger = self._account(dispute.challenger)
-        executor, game, header = self.stage.by_address(dispute.executor), self.lookup_game(), self.program.header
+        game, moves = self.lookup_game(), 0
         lines: dict[int, LookupTape] = {}
-        moves = 0
         while dispute.phase is not DisputePhase.OVER:
             claim = dispute.line
             assert claim is not None
             if claim.lookup not in lines:
                 lines[claim.lookup] = tape_of(claim)
-            tape, mine = lines[claim.lookup], game.tape(claim.row, claim.lookup)
-            if dispute.phase is DisputePhase.NARROW:
-                said = [dispute.shown[place : place + 32].hex() for place in range(0, len(dispute.shown), 32)]
-                true = mine.children(claim.level, claim.node, claim.bits)
-                false = next(number for number, each in enumerate(true) if each != said[number])
-                name, sent = "pick", self.market.pick_node(challenger, dispute, false)
-            elif dispute.phase is DisputePhase.JUDGE:
-                first = claim.node * 16 << WORDS_BELOW
-                true_words = mine.leaves(claim.level, claim.node)
-                place = next(k for k in range(128) if true_words[8 * k : 8 * k + 8] != dispute.shown[8 * k : 8 * k + 8])
-                proof = game.proof_of(claim, first + place, tape)
-                name, sent = "judge", self.market.judge_word(challenger, dispute, header, self.tables, place, proof)
-            elif claim.tree == 0:
-                name, sent = (
-                    "begin",
-                    self.market.begin_line(executor, dispute, header, self.tables, game.begun(claim, tape)),
-                )
-            elif claim.tree - claim.level == WORDS_BELOW:
-                words = tape.leaves(claim.level, claim.node)
-                name, sent = (
-                    "words",
-                    self.market.show_words(executor, dispute, words, tape.path(claim.level, claim.node)),
-                )
-            else:
-                bits = min(LOOK, claim.tree - WORDS_BELOW - claim.level)
-                nodes = tape.children(claim.level, claim.node, bits)
-                name, sent = (
-                    "look",
-                    self.market.show_nodes(executor, dispute, nodes, tape.path(claim.level, claim.node)),
-                )
+            executors = dispute.phase.executors
+            move = game.move(dispute, lines[claim.lookup] if executors else None)
+            player = self._account(dispute.executor if executors else dispute.challenger)
+            sent = self.market.move_on_line(player, dispute, self.program.header, self.tables, move)
             moves += 1
-            self.gas[f"{name} {moves}"] = sent.gas
+            self.gas[f"{move.kind} {moves}"] = sent.gas
             dispute = sent.value
         return dispute
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from app.chain.contracts.client import Sent
 from app.chain.contracts.custodians import JOBS
 from app.chain.contracts.jobs import Jobs
+from app.chain.contracts.roots import list_claim, matter, picked
 from app.chain.events import Event
 from app.chain.wallet.account import Account
 from app.protocol.errors import NotFound, VerificationFailed
@@ -17,12 +18,13 @@ from app.protocol.market.disputes import (
     Dispute,
     DisputePhase,
     Evidence,
-    Look,
+    LineMove,
     LookupClaim,
-    LookupProof,
     ProvenLeaf,
     RowsClaim,
+    Stretch,
     SumClaim,
+    SumEvidence,
     Verdict,
     packed,
     unpacked,
@@ -32,8 +34,8 @@ from app.protocol.market.receipt import Receipt
 
 DISPUTES = "Disputes"
 OPENED, SHOWN, ENDED = "DisputeOpened", "DisputeShown", "DisputeEnded"
-SUMMED, DESCENDED = "DisputeSummed", "DisputeDescended"  # of circuits with lookups
-MOVES = (OPENED, SHOWN, SUMMED, DESCENDED, ENDED)
+SUMMED, DESCENDED, CUT = "DisputeSummed", "DisputeDescended", "DisputeCut"  # of circuits with lookups
+MOVES = (OPENED, SHOWN, SUMMED, DESCENDED, CUT, ENDED)
 ProgramHeader = tuple[int | str, ...]  # `fhe.engine.trace.program.Program.header`
 
 
@@ -134,61 +136,47 @@ class DisputeGame(Jobs):
         program: ProgramHeader,
         tables: ProgramHeader,
         term: int,
-        evidence: tuple[ProvenLeaf, ProvenLeaf, LookupProof],
+        evidence: SumEvidence,
     ) -> Sent[Dispute]:
-        """The challenger shows that total number `term` or the word of its wire is false, or names its lookup."""
+        """The challenger shows that total number `term` or the word of its wire is false; or it names its lookup, where
+        the evidence has roots. Errors: Reverted.
+        """
         claim = dispute.summed
         if claim is None:
             raise _no_claim(dispute)
-        *records, proof = (as_struct(each) for each in evidence)
-        said = (as_struct(claim), (program, tables), packed(dispute.totals), packed(dispute.words))
-        moved = (dispute.id, _state(dispute), *said, term, records, proof)
-        return self._moved(self.client.send(account, DISPUTES, "judgeSum", *moved), dispute)
+        sums = (
+            packed(dispute.totals),
+            packed(dispute.words),
+            term,
+            [as_struct(evidence.output), as_struct(evidence.term)],
+        )
+        moved = (dispute.id, _state(dispute), as_struct(claim))
+        if evidence.roots:
+            sent = self.client.send(account, DISPUTES, "name", *moved, program, *sums, list(evidence.roots))
+        else:
+            sent = self.client.send(account, DISPUTES, "judgeSum", *moved, (program, tables), *sums, evidence.proof)
+        return self._moved(sent, dispute)
 
-    def begin_line(
-        self,
-        account: Account,
-        dispute: Dispute,
-        program: ProgramHeader,
-        tables: ProgramHeader,
-        begun: tuple[Sequence[Digest], LookupProof],
+    def move_on_line(
+        self, account: Account, dispute: Dispute, program: ProgramHeader, tables: ProgramHeader, move: LineMove
     ) -> Sent[Dispute]:
-        """The executor stands for the line of a lookup: its first nodes and what ties it to the claim."""
-        nodes, proof = begun
-        said = (_state(dispute), as_struct(_line_of(dispute)))
-        moved = (dispute.id, *said, (program, tables), list(nodes), as_struct(proof))
-        return self._moved(self.client.send(account, DISPUTES, "begin", *moved), dispute)
-
-    def pick_node(self, account: Account, dispute: Dispute, node: int) -> Sent[Dispute]:
-        """The challenger names the first node that is false."""
-        moved = (dispute.id, _state(dispute), as_struct(_line_of(dispute)), node)
-        return self._moved(self.client.send(account, DISPUTES, "pick", *moved), dispute)
-
-    def show_nodes(
-        self, account: Account, dispute: Dispute, nodes: Sequence[Digest], path: Sequence[Digest]
-    ) -> Sent[Dispute]:
-        """The executor shows the nodes of the next look, and the path from the one that was picked to the root."""
-        moved = (dispute.id, _state(dispute), as_struct(_line_of(dispute)), list(nodes), list(path))
-        return self._moved(self.client.send(account, DISPUTES, "look", *moved), dispute)
-
-    def show_words(self, account: Account, dispute: Dispute, words: bytes, path: Sequence[Digest]) -> Sent[Dispute]:
-        """The executor shows the words below the last node, as they stand in the line."""
-        moved = (dispute.id, _state(dispute), as_struct(_line_of(dispute)), words, list(path))
-        return self._moved(self.client.send(account, DISPUTES, "showWords", *moved), dispute)
-
-    def judge_word(
-        self,
-        account: Account,
-        dispute: Dispute,
-        program: ProgramHeader,
-        tables: ProgramHeader,
-        place: int,
-        proof: LookupProof,
-    ) -> Sent[Dispute]:
-        """The challenger shows that a word of those shown is false, or names the other lookup that it is of."""
-        said = (_state(dispute), as_struct(_line_of(dispute)))
-        moved = (dispute.id, *said, (program, tables), dispute.shown, place, as_struct(proof))
-        return self._moved(self.client.send(account, DISPUTES, "judgeWord", *moved), dispute)
+        """Either player's move about the line of a lookup: `LookupGame.move` says which. Errors: Reverted."""
+        line = dispute.line
+        if line is None:
+            raise _no_claim(dispute)
+        if move.kind == "begin":
+            begun = (_position(dispute), as_struct(line), list(move.roots))
+            return self._moved(self.client.send(account, DISPUTES, "begin", dispute.id, *begun), dispute)
+        if dispute.stretch is None:
+            raise _no_claim(dispute)
+        place = as_struct(dispute.stretch), picked(dispute.roots, move.part)
+        if move.kind == "cut":
+            moved = (_position(dispute), *place, list(move.roots))
+            return self._moved(self.client.send(account, DISPUTES, "cut", dispute.id, *moved), dispute)
+        said = (dispute.id, _state(dispute), as_struct(line), (program, tables), *place)
+        if move.kind == "word":
+            return self._moved(self.client.send(account, DISPUTES, "judgeWord", *said, move.said, move.proof), dispute)
+        return self._moved(self.client.send(account, DISPUTES, "judgeResult", *said, move.proof), dispute)
 
     def expire_dispute(self, account: Account, dispute: Dispute) -> Sent[Dispute]:
         """End a dispute whose present player let its deadline pass. Anyone may. Errors: Reverted."""
@@ -271,6 +259,12 @@ def as_dispute(event: Event, before: Dispute | None) -> Dispute:
             )
         over = {"phase": DisputePhase.OVER, "verdict": Verdict(args["verdict"]), "block": event.block}
         return Dispute(**{**vars(before), **over})
+    if event.name == CUT:
+        if before is None:
+            raise VerificationFailed(
+                f"The node gives a cut of dispute {number}, but no beginning.", "Ask another node."
+            )
+        return _cut(event, before)
     state = args["state"]
     shown: dict[str, Any] = {}
     if event.name == SHOWN:
@@ -279,8 +273,7 @@ def as_dispute(event: Event, before: Dispute | None) -> Dispute:
         words = {name: unpacked(args[name]) for name in ("totals", "words")}
         shown = {"summed": as_claim(args["claim"], SumClaim), **words}
     elif event.name == DESCENDED:
-        line, seen = as_claim(args["claim"], LookupClaim), bytes(args["shown"])
-        shown = {"line": line, "shown": seen, "looks": _looks(before, line, seen)}
+        shown = {"line": as_claim(args["claim"], LookupClaim)}
     return Dispute(
         id=number,
         job=int(state["job"]),
@@ -299,12 +292,19 @@ def as_dispute(event: Event, before: Dispute | None) -> Dispute:
     )
 
 
-def _looks(before: Dispute | None, line: LookupClaim, shown: bytes) -> tuple[Look, ...]:
-    """All that was shown of a line; of another lookup's nothing yet."""
-    if line.root == ZERO:
-        return ()
-    earlier = () if before is None else before.looks
-    return (*earlier, Look(line.level, line.node, line.bits or line.tree - line.level, shown)) if shown else earlier
+def _cut(event: Event, before: Dispute) -> Dispute:
+    args, line = event.args, before.line
+    if line is None:
+        raise _no_claim(before)
+    roots = tuple(Digest(root) for root in (args["low"], *args["roots"]))
+    claimed = before.claimed if before.stretch is None else before.stretch.line
+    bits = (len(roots) - 1).bit_length() - 1
+    stretch = Stretch(claimed, line.levels, int(args["level"]), int(args["node"]), bits)
+    changed = {
+        "phase": DisputePhase(args["phase"]), "deadline": Seconds(int(args["deadline"])), "block": event.block,
+        "stretch": stretch, "roots": roots, "claimed": list_claim(stretch, roots),
+    }  # fmt: skip
+    return Dispute(**{**vars(before), **changed})
 
 
 T = TypeVar("T", RowsClaim, SumClaim, LookupClaim)
@@ -342,9 +342,15 @@ def _state(dispute: Dispute) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
+def _position(dispute: Dispute) -> tuple[Any, ...]:
+    return (
+        dispute.job, matter(dispute), dispute.executor, dispute.challenger, int(dispute.phase), dispute.deadline,
+    )  # fmt: skip
+
+
 def as_struct(value: Any) -> Any:
     """An entity as the contract's struct: its fields, in order."""
-    if isinstance(value, (RowsClaim, SumClaim, LookupClaim, Evidence, LookupProof, ProvenLeaf)):
+    if isinstance(value, (RowsClaim, SumClaim, LookupClaim, Stretch, Evidence, ProvenLeaf)):
         return tuple(as_struct(field) for field in vars(value).values())
     return [as_struct(each) for each in value] if isinstance(value, tuple) else value
 

@@ -233,6 +233,18 @@ class Jobs(Custodians, Licensing, Providers):
                 troubled(number, error)
         return found
 
+    def ends(self, ids: Sequence[int]) -> dict[int, int]:
+        """The blocks in which jobs came to their end; without those that did not, or that nobody opened.
+
+        Errors: Unavailable.
+        """
+        stored = self.client.read_many([(JOBS, "get", (number,)) for number in ids]) if ids else []
+        return {
+            number: each["closedBlock"]
+            for number, each in zip(ids, stored, strict=True)
+            if not isinstance(each, Reverted) and each["closedBlock"] and JobState(each["state"]).terminal
+        }
+
     def _job(
         self, id: int, stored: Mapping[str, Any], executions: Sequence[Mapping[str, Any]], opened: JobOpening | None
     ) -> Job:

@@ -139,7 +139,10 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "NotFinite": ("A number in this step is infinite, or none.", "Nothing honest has one: judge an earlier word."),
     "NoSuchDigit": ("No gadget has such a digit.", "Derive the job's program again."),
     "NoSuchNode": ("No transform has such a node.", "Derive the job's program again."),
-    "WrongNodes": ("A look takes as many nodes, or words, as the dispute says.", "Show those below the node."),
+    "WrongRoots": (
+        "The roots are too many or too few, or end as the other player's do.",
+        "Show those over the stretch that is disputed.",
+    ),
     "NoCid": ("A CID has digits and small letters alone.", "Show the receipt's own."),
     "AlreadyContested": ("Job {job} was contested before.", "Answer what the executors then agreed on."),
     "NotCustodian": ("{caller} is not the custodian of job {job}'s dataset.", "Use the custodian's account."),

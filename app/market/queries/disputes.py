@@ -24,8 +24,6 @@ TASKS = {
     " loses.",
 }
 LOOKUP_TASKS = {
-    DisputePhase.JUDGE: "The challenger has to show the contract the first word of the lookup that does not follow from"
-    " those before it; silence loses.",
     DisputePhase.SHOW: "A lookup is looked into: the executor has to say where its words part from the challenger's;"
     " silence loses.",
     DisputePhase.NARROW: "A lookup is looked into: the challenger has to say where its words part from the executor's;"

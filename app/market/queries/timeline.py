@@ -38,7 +38,6 @@ MOVED = {
 }
 
 MOVED_IN_LOOKUP = {
-    DisputePhase.JUDGE: "The executor showed words of a lookup.",
     DisputePhase.SHOW: "The challenger said where its words of a lookup part from the executor's.",
     DisputePhase.NARROW: "The executor said where its words of a lookup part from the challenger's.",
 }
@@ -69,7 +68,8 @@ SENTENCES: Mapping[str, tuple[Callable[[Args], str], str, str]] = {
     ),
     "DisputeShown": (lambda a: MOVED[DisputePhase(int(a["state"]["phase"]))], "", ""),
     "DisputeSummed": (lambda a: "The executor showed the sum over lookups that the value is.", "", ""),
-    "DisputeDescended": (lambda a: MOVED_IN_LOOKUP[DisputePhase(int(a["state"]["phase"]))], "", ""),
+    "DisputeDescended": (lambda a: "A lookup whose result is false was named; its words are looked into.", "", ""),
+    "DisputeCut": (lambda a: MOVED_IN_LOOKUP[DisputePhase(int(a["phase"]))], "", ""),
     "DisputeEnded": (lambda a: ENDS[Verdict(int(a["verdict"]))], "executor", ""),
     "DrawArmed": (lambda a: "The draw came too late; another block will decide it.", "", ""),
     "JobAssigned": (lambda a: f"{_plural(len(a['providers']), 'executor')} drawn at random.", "", ""),

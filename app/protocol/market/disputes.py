@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Literal
 
 from app.protocol.ids import Address, Digest, Seconds, Units
 
@@ -92,8 +93,10 @@ class Dispute:
     summed: SumClaim | None = None  # of a circuit with lookups, in the place of `claim`
     words: tuple[int, ...] = ()  # of the terms' wires, that were shown with `totals`
     line: LookupClaim | None = None  # the lookup that is looked into
-    shown: bytes = b""  # of its line: nodes of 32 bytes each, or words
-    looks: tuple[Look, ...] = ()  # all that was shown of that line so far
+    stretch: Stretch | None = None  # of its line, that is disputed
+    roots: tuple[
+        Digest, ...
+    ] = ()  # over the words up to each of the stretch's ends, as the player says that moved last
     verdict: Verdict = Verdict.OPEN
     block: int = 0  # of its last event
 
@@ -139,12 +142,23 @@ class SumClaim:
     row: int  # of the dataset
     output: int
     word: int  # of the value's ciphertext, 0 to N
+    levels: int  # of the tree over the words of a lookup's line
     shown: Digest  # Keccak-256 of totals and words
 
 
 @dataclass(frozen=True)
+class SumEvidence:
+    """What shows a total or a word of a wire to be false; or, of a wire that is a lookup, the roots over its line."""
+
+    output: ProvenLeaf
+    term: ProvenLeaf = NO_LEAF
+    proof: bytes = b""
+    roots: tuple[Digest, ...] = ()
+
+
+@dataclass(frozen=True)
 class LookupClaim:
-    """That a word of a lookup is `said`, and how far its line of words is looked into."""
+    """That a word of a lookup in a row is `said`."""
 
     program: Digest
     data_root: Digest
@@ -152,37 +166,40 @@ class LookupClaim:
     lookup: int
     word: int
     said: int
-    bias: int = 0
-    first: int = 0
-    terms: int = 0
-    table: int = 0
-    layer: int = 0
-    root: Digest = ZERO
-    tree: int = 0
-    bits: int = 0
-    level: int = 0
-    node: int = 0
-    shown: Digest = ZERO
+    layer: int = 0  # how many lookups were looked into before
+    levels: int = 0  # of the tree over the words of its line
 
 
 @dataclass(frozen=True)
-class Look:
-    """What an executor showed of its line: the nodes `bits` levels below a node, or the words, down to leaves."""
+class Stretch:
+    """A node of a line's tree whose words are disputed, and how many levels the list of roots goes down from it."""
 
-    level: int  # of that node, below the root
+    line: Digest  # Keccak-256 of the lookup's claim
+    levels: int
+    level: int
     node: int
     bits: int
-    shown: bytes
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """The words at which it is cut, its own ends included."""
+        first, size = self.node << self.bits, self.levels - self.level - self.bits
+        return tuple(first + part << size for part in range((1 << self.bits) + 1))
+
+    def part(self, number: int) -> Stretch:
+        """The node of a part."""
+        return Stretch(self.line, self.levels, self.level + self.bits, self.node << self.bits | number, 0)
 
 
 @dataclass(frozen=True)
-class LookupProof:
-    """Leaves in the order in which they are read, and where a word of the dataset is."""
+class LineMove:
+    """A player's move about a lookup's line. `part` ends at the first of the other's roots that is false."""
 
-    leaves: tuple[ProvenLeaf, ...] = ()
-    shard: int = 0
-    file_root: Digest = ZERO
-    file_path: tuple[Digest, ...] = ()
+    kind: Literal["begin", "cut", "word", "result"]
+    part: int = 0
+    roots: tuple[Digest, ...] = ()  # of the player, over the parts of what is left
+    said: int = 0  # the word, where another lookup's is judged
+    proof: bytes = b""
 
 
 def packed(totals: Sequence[int]) -> bytes:

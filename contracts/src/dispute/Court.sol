@@ -6,7 +6,8 @@ import {IJobMarket} from "../interfaces/IJobMarket.sol";
 
 /// @title Disputes from their opening to their end, whatever is played in between
 /// @notice One player is to move at a time, and who lets its deadline pass loses. The money is the job market's.
-/// @dev A dispute costs one word of storage: the digest of its state, which every move brings along.
+/// @dev A dispute costs one word of storage: the digest of its state, which every move brings along. What never changes
+///      has a digest of its own in it, so that a move that does not need it brings 32 bytes in its place.
 abstract contract Court is IDisputes {
     /// @notice Most moves of one dispute.
     uint256 public constant MOST_MOVES = 28;
@@ -58,15 +59,35 @@ abstract contract Court is IDisputes {
     function _turn(uint256 dispute, Dispute memory state, Phase phase, address player) internal view {
         _check(dispute, state);
         if (state.phase != phase) revert WrongPhase(dispute, state.phase);
-        if (msg.sender != player) revert NotYourMove(dispute, msg.sender);
-        if (block.timestamp > state.deadline) revert MoveTooLate(dispute, state.deadline);
+        _inTime(dispute, player, state.deadline);
+    }
+
+    /// @dev The same where either player may be to move: the one whose phase it is.
+    function _turnOf(uint256 dispute, Position memory position, bytes32 claim) internal view {
+        if (digestOf[dispute] != _digest(position, claim)) revert WrongDispute(dispute);
+        if (position.phase == Phase.SHOW) return _inTime(dispute, position.executor, position.deadline);
+        if (position.phase != Phase.NARROW) revert WrongPhase(dispute, position.phase);
+        _inTime(dispute, position.challenger, position.deadline);
     }
 
     /// @dev Stores what the next move starts from.
     function _keep(uint256 dispute, Dispute memory state, Phase next) internal {
         state.phase = next;
         state.deadline = uint40(block.timestamp + moveWindow);
-        digestOf[dispute] = keccak256(abi.encode(state));
+        digestOf[dispute] = _digest(_position(state), state.claim);
+    }
+
+    /// @dev The same; the other player is to move.
+    function _pass(uint256 dispute, Position memory position, bytes32 claim) internal {
+        position.phase = position.phase == Phase.SHOW ? Phase.NARROW : Phase.SHOW;
+        position.deadline = uint40(block.timestamp + moveWindow);
+        digestOf[dispute] = _digest(position, claim);
+    }
+
+    function _position(Dispute memory state) internal pure returns (Position memory position) {
+        position.matter = keccak256(abi.encode(state.index, state.bond, state.receipt, state.order, state.value));
+        (position.job, position.executor, position.challenger) = (state.job, state.executor, state.challenger);
+        (position.phase, position.deadline) = (state.phase, state.deadline);
     }
 
     function _end(uint256 dispute, Dispute memory state, Verdict verdict) internal {
@@ -76,6 +97,15 @@ abstract contract Court is IDisputes {
     }
 
     function _check(uint256 dispute, Dispute memory state) private view {
-        if (digestOf[dispute] != keccak256(abi.encode(state))) revert WrongDispute(dispute);
+        if (digestOf[dispute] != _digest(_position(state), state.claim)) revert WrongDispute(dispute);
+    }
+
+    function _inTime(uint256 dispute, address player, uint256 deadline) private view {
+        if (msg.sender != player) revert NotYourMove(dispute, msg.sender);
+        if (block.timestamp > deadline) revert MoveTooLate(dispute, deadline);
+    }
+
+    function _digest(Position memory position, bytes32 claim) private pure returns (bytes32) {
+        return keccak256(abi.encode(position, claim));
     }
 }

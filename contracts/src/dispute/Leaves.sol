@@ -42,6 +42,11 @@ library Leaves {
         assembly ("memory-safe") {
             x := shr(192, mload(add(add(leaf, 32), mul(8, index))))
         }
+        return turned(x);
+    }
+
+    /// @notice The 8 bytes of a word in the other order.
+    function turned(uint256 x) internal pure returns (uint64) {
         x = ((x & 0xff00ff00ff00ff00) >> 8) | ((x & 0x00ff00ff00ff00ff) << 8);
         x = ((x & 0xffff0000ffff0000) >> 16) | ((x & 0x0000ffff0000ffff) << 16);
         return uint64((x >> 32) | (x << 32));
@@ -78,23 +83,57 @@ library Leaves {
         }
     }
 
-    /// @notice The root over a power of two of digests; their array is used up.
-    function fold(bytes32[] memory level) internal view returns (bytes32) {
-        for (uint256 count = level.length / 2; count > 0; count /= 2) {
-            for (uint256 i = 0; i < count; ++i) {
-                assembly ("memory-safe") {
-                    let free := mload(0x40)
-                    let pair := add(add(level, 32), shl(6, i))
-                    mstore8(free, 1)
-                    mstore(add(free, 1), mload(pair))
-                    mstore(add(free, 33), mload(add(pair, 32)))
-                    if iszero(staticcall(gas(), 2, free, 65, add(add(level, 32), shl(5, i)), 32)) {
-                        invalid()
-                    }
-                }
+    /// @notice 32 bytes of the calldata.
+    function shownAt(uint256 spot) internal pure returns (bytes32 word_) {
+        assembly ("memory-safe") {
+            word_ := calldataload(spot)
+        }
+    }
+
+    /// @notice The digest of a leaf of `length` bytes in the calldata.
+    function leafAt(uint256 spot, uint256 length) internal view returns (bytes32 digest) {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore8(free, 0)
+            calldatacopy(add(free, 1), spot, length)
+            if iszero(staticcall(gas(), 2, free, add(length, 1), 0, 32)) { invalid() }
+            digest := mload(0)
+        }
+    }
+
+    /// @notice As `climb`, with the siblings in the calldata; where they end.
+    function climbAt(bytes32 digest, uint256 index, uint256 count, uint256 spot)
+        internal
+        view
+        returns (bytes32, uint256 end)
+    {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore8(free, 1)
+            for {} gt(count, 1) {
+                index := shr(1, index)
+                count := shr(1, add(count, 1))
+            } {
+                let odd := and(index, 1)
+                // An odd last digest moves up as it is.
+                if iszero(or(odd, xor(add(index, 1), count))) { continue }
+                mstore(add(free, add(1, shl(5, odd))), digest)
+                mstore(add(free, sub(33, shl(5, odd))), calldataload(spot))
+                spot := add(spot, 32)
+                if iszero(staticcall(gas(), 2, free, 65, 0, 32)) { invalid() }
+                digest := mload(0)
             }
         }
-        return level[0];
+        return (digest, spot);
+    }
+
+    /// @notice Word number `index` of a leaf in the calldata that was checked.
+    function wordOf(uint256 spot, uint256 index) internal pure returns (uint64) {
+        uint256 x;
+        assembly ("memory-safe") {
+            x := shr(192, calldataload(add(spot, shl(3, index))))
+        }
+        return turned(x);
     }
 
     /// @dev SHA-256(01 || left || right), in the memory that is free, and which it leaves free.

@@ -5,15 +5,16 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {Leaves} from "./Leaves.sol";
 
 /// @title Where the words of one lookup stand in a line: docs/trace.md, section 8
+/// @notice Words that one word follows from stand side by side, so that few leaves show them: points of a stage in the
+///         order in which the next one reads them.
 library Line {
     /// @param size N
     /// @param levels of the bootstrap gadget
     /// @param depth splits of a transform
-    /// @param terms of the value that is looked up
+    /// @param terms room for those of the value that is looked up: the most that any of the program has
     /// @param stage words of a stage before the products
     /// @param last in a step's slot, the words to be added
     /// @param slot words of a slot
-    /// @param tree levels of the whole tree
     struct Shape {
         uint256 steps;
         uint256 size;
@@ -30,7 +31,6 @@ library Line {
         uint256 turns;
         uint256 start;
         uint256 first;
-        uint256 tree;
     }
 
     function shape(uint256 steps, uint256 size, uint256 levels, uint256 terms) internal pure returns (Shape memory s) {
@@ -41,8 +41,8 @@ library Line {
         s.last = (s.depth + 1) * (s.stage + 2 * size);
         uint256 part = _full(steps + 1, Leaves.WORDS);
         uint256 most = Math.max(s.last + 4 * size, 3 * part + 2 * size);
-        uint256 slotDepth = Math.max(3, _ceilLog2(_full(most, Leaves.WORDS) / Leaves.WORDS));
-        s.slot = Leaves.WORDS << slotDepth;
+        // A slot is some of the eighths of the power of two of leaves that would hold it.
+        s.slot = _full(most, Leaves.WORDS << Math.max(3, _ceilLog2(_full(most, Leaves.WORDS) / Leaves.WORDS)) - 3);
         s.sums = _full(terms * (size + 1), s.slot);
         s.switched = s.sums + _full((size + 1) * (terms + 1), s.slot);
         s.small = s.switched + _full((steps + 1) * (size + 1), s.slot);
@@ -50,7 +50,6 @@ library Line {
         s.turns = s.lost + part;
         s.start = s.turns + part;
         s.first = s.small + s.slot;
-        s.tree = slotDepth + _ceilLog2(s.first / s.slot + steps);
     }
 
     /// @notice The first word of step/i.
@@ -69,6 +68,23 @@ library Line {
         uint256 last = stepAt(s, s.steps);
         if (word == 0 || word == s.size) return (last + word, false);
         return (last + s.size - word, true);
+    }
+
+    /// @notice The radix of a transform's nodes at a level, and how far apart a node's points are. Behind the last level
+    ///         points are nodes by themselves.
+    function nodes(Shape memory s, uint256 level) internal pure returns (uint256 radix, uint256 width) {
+        width = s.size / 2;
+        for (uint256 spot = 0; spot <= level; ++spot) {
+            if (width == 1) return (1, 1);
+            radix = spot == 0 && Math.log2(width) % 2 == 1 ? 2 : 4;
+            width /= radix;
+        }
+    }
+
+    /// @notice Which point of a polynomial stands at a place, where each node's points stand together.
+    function pointAt(uint256 radix, uint256 width, uint256 place) internal pure returns (uint256) {
+        uint256 inside = place % (radix * width);
+        return place - inside + inside % radix * width + inside / radix;
     }
 
     function _full(uint256 words, uint256 unit) private pure returns (uint256) {

@@ -7,32 +7,42 @@ import {Digits} from "./Digits.sol";
 import {Leaves} from "./Leaves.sol";
 import {Line} from "./Line.sol";
 import {Points} from "./Points.sol";
+import {Prefix} from "./Prefix.sol";
 import {Programs} from "./Programs.sol";
 import {Tables} from "./Tables.sol";
 
 /// @title What each word of a lookup's line follows from: docs/trace.md, section 8
 /// @notice Rules without state and money. A word reads words before it in the line, and words under roots of the program,
-///         each by its leaf, in the order in which they are read here.
+///         each by its leaf, in the order in which they are read here. Proofs are read where they stand in the calldata.
 contract LineRules {
     using Line for Line.Shape;
     using Tables for Tables.Reader;
 
-    enum Finding {
-        FALSE,
-        FOLLOWS,
-        /// It is a word of another lookup, which has to be looked into.
-        DEEPER
+    /// @notice What a word is and makes of the line.
+    /// @param word that follows; of a lookup's word, the one that was said
+    /// @param root over the words up to this one, itself included
+    /// @param deeper it is a word of another lookup, which has to be looked into
+    struct Finding {
+        uint64 word;
+        bytes32 root;
+        bool deeper;
+        uint64 lookup;
+        uint64 place;
     }
 
+    /// @param count words that are there
+    /// @param peaks where what their root is of stands in the calldata
     struct Case {
         Programs.Program program;
         Tables.Lookups tables;
         Tables.Claim claim;
+        uint256 count;
+        uint256 peaks;
         Line.Shape shape;
         Tables.Reader reader;
     }
 
-    /// @param first point of the node, of those that stand where the asked one does in its block
+    /// @param first where its points begin, in the state that they are read from
     /// @param part which of them it is
     struct Node {
         uint256 radix;
@@ -42,50 +52,97 @@ contract LineRules {
         uint256 part;
     }
 
-    /// @notice Whether word `index` of the line under a claim's root is what it follows to be, if it is `said`. A word of
-    ///         another lookup is named with it.
+    /// @notice What word `index` of a line follows to be, whose words before it are those under `root`. The line ends before
+    ///         the word that it is about: those behind add nothing.
+    /// @param said the word of another lookup, if it is one
+    /// @param proof what the root is of; then the leaves of what is read
     function judge(
-        Programs.Program memory program,
-        Tables.Lookups memory tables,
-        Tables.Claim memory claim,
+        Programs.Program calldata program,
+        Tables.Lookups calldata tables,
+        Tables.Claim calldata claim,
+        bytes32 root,
         uint256 index,
         uint64 said,
-        Tables.Proof memory proof
-    ) external view returns (Finding, uint64 lookup, uint64 word) {
-        Case memory c;
-        (c.program, c.tables, c.claim, c.reader.proof) = (program, tables, claim, proof);
-        c.shape = Line.shape(tables.steps, program.size, tables.levels, claim.terms);
-        if (index < c.shape.sums) {
-            return _wire(c, index, said);
+        bytes calldata proof
+    ) external view returns (Finding memory found) {
+        Case memory c = _case(program, tables, claim);
+        (uint256 end,) = c.shape.outAt(claim.word);
+        if (index >= end) {
+            found.root = root;
+            return found;
         }
-        return (_is(said, _expected(c, index)), 0, 0);
+        _begin(c, root, index, proof);
+        if (index < c.shape.sums) _wire(c, index, found);
+        else found.word = _expected(c, index);
+        if (found.deeper) found.word = said;
+        found.root = Prefix.grown(index, c.peaks, found.word);
     }
 
-    /// @notice Whether a word of a published wire is `said`; `proof` as `judge` takes it.
-    function isDatum(
-        Programs.Program memory program,
-        Tables.Lookups memory tables,
-        Tables.Datum memory asked,
-        uint64 said,
-        Tables.Proof memory proof
-    ) external view returns (bool) {
+    /// @notice What the word of a lookup follows to be that a line is about: the one behind all that are under `root`.
+    /// @param proof as `judge` takes it
+    function result(
+        Programs.Program calldata program,
+        Tables.Lookups calldata tables,
+        Tables.Claim calldata claim,
+        bytes32 root,
+        bytes calldata proof
+    ) external view returns (uint64) {
+        Case memory c = _case(program, tables, claim);
+        (uint256 index, bool negated) = c.shape.outAt(claim.word);
+        _begin(c, root, index, proof);
+        return _signed(_expected(c, index), negated);
+    }
+
+    /// @notice Word `word` of a published wire in a row.
+    function datum(
+        Programs.Program calldata program,
+        Tables.Lookups calldata tables,
+        Tables.Datum calldata asked,
+        bytes calldata proof
+    ) external view returns (uint64) {
         Tables.Reader memory reader;
-        reader.proof = proof;
-        return Tables.datum(program, tables, asked, reader) == said;
+        reader.spot = _placeOf(proof);
+        return Tables.datum(program, tables, asked, reader);
+    }
+
+    function _case(Programs.Program calldata program, Tables.Lookups calldata tables, Tables.Claim calldata claim)
+        private
+        pure
+        returns (Case memory c)
+    {
+        (c.program, c.tables, c.claim) = (program, tables, claim);
+        c.shape = Line.shape(tables.steps, program.size, tables.levels, tables.most);
+    }
+
+    /// @dev Takes what the root over the words before a word is of.
+    function _begin(Case memory c, bytes32 root, uint256 count, bytes calldata proof) private view {
+        (c.count, c.peaks) = (count, _placeOf(proof));
+        if (Prefix.root(count, c.peaks) != root) revert Leaves.WrongProof();
+        c.reader.spot = c.peaks + 32 * Prefix.peaks(count) + 8 * (count % Leaves.WORDS);
+    }
+
+    function _placeOf(bytes calldata proof) private pure returns (uint256 spot) {
+        assembly ("memory-safe") {
+            spot := proof.offset
+        }
     }
 
     /// @dev Words of the wires that the value reads.
-    function _wire(Case memory c, uint256 index, uint64 said) private view returns (Finding, uint64, uint64) {
+    function _wire(Case memory c, uint256 index, Finding memory found) private view {
         (uint256 term, uint256 word) = (index / (c.program.size + 1), index % (c.program.size + 1));
-        if (term >= c.claim.terms) return (_is(said, 0), 0, 0);
-        (uint64 wire,) = Tables.term(c.program, c.tables, c.claim.first + term, c.reader);
-        if (wire >= c.program.inputs) return (Finding.DEEPER, uint64(wire - c.program.inputs), uint64(word));
-        Tables.Datum memory asked = Tables.Datum(c.claim.dataRoot, c.claim.row, wire, word);
-        return (_is(said, Tables.datum(c.program, c.tables, asked, c.reader)), 0, 0);
+        Tables.Record memory record = _record(c);
+        if (term >= record.terms) return;
+        (uint64 wire,) = Tables.term(c.program, c.tables, record.first + term, c.reader);
+        if (wire < c.program.inputs) {
+            Tables.Datum memory asked = Tables.Datum(c.claim.dataRoot, c.claim.row, wire, word);
+            found.word = Tables.datum(c.program, c.tables, asked, c.reader);
+        } else {
+            (found.deeper, found.lookup, found.place) = (true, uint64(wire - c.program.inputs), uint64(word));
+        }
     }
 
-    function _is(uint64 said, uint64 expected) private pure returns (Finding) {
-        return said == expected ? Finding.FOLLOWS : Finding.FALSE;
+    function _record(Case memory c) private view returns (Tables.Record memory) {
+        return Tables.lookup(c.program, c.tables, c.claim.lookup, c.reader);
     }
 
     function _expected(Case memory c, uint256 index) private view returns (uint64) {
@@ -105,7 +162,7 @@ contract LineRules {
             inside -= (s.depth + 1) * s.stage;
             uint256 join = inside / (2 * s.size);
             inside %= 2 * s.size;
-            return join == 0 ? _product(c, step, inside) : _join(c, step, s.depth + 1 + join, inside);
+            return join == 0 ? _product(c, step, inside) : _join(c, step, join, inside);
         }
         inside -= s.last;
         if (inside < 2 * s.size) return _added(c, step, inside);
@@ -121,10 +178,12 @@ contract LineRules {
         Line.Shape memory s = c.shape;
         (uint256 word, uint256 term) = (place / (s.terms + 1), place % (s.terms + 1));
         if (word > s.size) return 0;
-        if (term == 0) return word == s.size ? c.claim.bias : 0;
+        if (term == 0) return word == s.size ? _record(c).bias : 0;
         uint64 before = _line(c, s.sums + place - 1);
+        Tables.Record memory record = _record(c);
+        if (term > record.terms) return before;
+        (, uint64 weight) = Tables.term(c.program, c.tables, record.first + term - 1, c.reader);
         uint64 wire = _line(c, (term - 1) * (s.size + 1) + word);
-        (, uint64 weight) = Tables.term(c.program, c.tables, c.claim.first + term - 1, c.reader);
         unchecked {
             return before + weight * wire;
         }
@@ -152,11 +211,11 @@ contract LineRules {
         view
         returns (uint64)
     {
-        (uint256 levels, uint256 width) = (c.tables.switchLevels, c.shape.steps + 1);
-        uint256 row = (place * levels + level) * width + word;
-        uint64 key = c.reader.take(c.tables.keyswitch, c.shape.size * levels * width, row);
+        uint256 count = c.tables.switchLevels;
+        uint256 row = (word * c.shape.size + place) * count + level;
+        uint64 key = c.reader.take(c.tables.keyswitch, c.shape.size * count * (c.shape.steps + 1), row);
         unchecked {
-            return uint64(Digits.digit(mask, c.tables.switchBase, levels, level)) * key;
+            return uint64(Digits.digit(mask, c.tables.switchBase, count, level)) * key;
         }
     }
 
@@ -168,9 +227,9 @@ contract LineRules {
             uint256 place = index - s.start;
             if (place < s.size || place >= 2 * s.size) return 0;
             place += _line(c, s.turns + s.steps) - s.size;
-            uint64 test =
-                c.reader.take(c.tables.tests, c.tables.tables * s.size, c.claim.table * s.size + place % s.size);
-            return _signed(test, place % (2 * s.size) >= s.size);
+            uint256 test = _record(c).table * s.size + place % s.size;
+            return
+                _signed(c.reader.take(c.tables.tests, c.tables.tables * s.size, test), place % (2 * s.size) >= s.size);
         }
         uint256 k = (index - s.small) % (s.lost - s.small);
         if (k > s.steps) return 0;
@@ -178,8 +237,9 @@ contract LineRules {
             if (index < s.lost) return _line(c, s.switched + k * (s.size + 1) + s.size);
             if (index < s.turns) {
                 if (k == 0) return 0;
+                uint64 before = _line(c, s.lost + k - 1);
                 uint64 word = _line(c, s.small + k - 1);
-                return _line(c, s.lost + k - 1) + word - uint64(uint256(Digits.turn(word, bits)) << (64 - bits));
+                return before + word - uint64(uint256(Digits.turn(word, bits)) << (64 - bits));
             }
             uint64 small = _line(c, s.small + k);
             if (c.tables.centred != 0 && k == s.steps) small -= uint64(int64(_line(c, s.lost + k)) >> 1);
@@ -188,12 +248,10 @@ contract LineRules {
     }
 
     /// @dev A digit of what a step's turn changes, as a double.
-    function _digit(Case memory c, uint256 step, uint256 place) private view returns (uint64) {
+    function _digit(Case memory c, uint256 step, uint256 index) private view returns (uint64) {
         Line.Shape memory s = c.shape;
-        uint256 half = s.size / 2;
-        uint256 part = place % 2;
-        uint256 polynomial = place / 2 / half;
-        place = place / 2 % half + part * half;
+        (uint256 polynomial, uint256 place) = _pointOf(s, 0, index / 2);
+        place += index % 2 * s.size / 2;
         (uint256 row, uint256 level) = (polynomial / s.levels, polynomial % s.levels);
         uint256 state = s.stepAt(step) + row * s.size;
         uint256 source = (place + 2 * s.size - _line(c, s.turns + step)) % (2 * s.size);
@@ -204,38 +262,53 @@ contract LineRules {
         return Binary64.fromInt(Digits.digit(moved, c.tables.base, s.levels, level), 0);
     }
 
-    function _split(Case memory c, uint256 step, uint256 stage, uint256 place) private view returns (uint64) {
-        Node memory node = _node(c.shape.size / 2, stage - 1, place / 2);
-        Points.Point[] memory x = _points(c, c.shape.stageAt(step, stage - 1), node);
-        return _part(Points.split(x, _twiddles(c, node), node.part), place);
+    /// @dev Which polynomial a point of a stage before the products is of, and which of its points.
+    function _pointOf(Line.Shape memory s, uint256 stage, uint256 index) private pure returns (uint256, uint256) {
+        if (stage == s.depth) return (index % (2 * s.levels), index / (2 * s.levels));
+        (uint256 radix, uint256 width) = s.nodes(stage);
+        return (index / (s.size / 2), Line.pointAt(radix, width, index % (s.size / 2)));
     }
 
-    function _join(Case memory c, uint256 step, uint256 stage, uint256 place) private view returns (uint64) {
-        Node memory node = _node(c.shape.size / 2, 2 * c.shape.depth + 1 - stage, place / 2);
-        Points.Point[] memory x = _points(c, c.shape.stageAt(step, stage - 1), node);
-        return _part(Points.join(x, _twiddles(c, node), node.part), place);
+    function _split(Case memory c, uint256 step, uint256 stage, uint256 index) private view returns (uint64) {
+        (uint256 polynomial, uint256 place) = _pointOf(c.shape, stage, index / 2);
+        Node memory node = _node(c.shape.size / 2, stage - 1, place);
+        uint256 first = c.shape.stageAt(step, stage - 1) + polynomial * c.shape.size + 2 * node.first;
+        Points.Point[] memory x = _points(c, first, node.radix);
+        return _part(Points.split(x, _twiddles(c, node), node.part), index);
     }
 
-    function _points(Case memory c, uint256 state, Node memory node) private view returns (Points.Point[] memory x) {
-        x = new Points.Point[](node.radix);
-        for (uint256 k = 0; k < x.length; ++k) {
-            x[k] = _point(c, state, node.first + k * node.width);
+    function _join(Case memory c, uint256 step, uint256 join, uint256 index) private view returns (uint64) {
+        Line.Shape memory s = c.shape;
+        (uint256 column, uint256 place) = (index / s.size, index / 2 % (s.size / 2));
+        if (join < s.depth) {
+            (uint256 radix, uint256 width) = s.nodes(s.depth - 1 - join);
+            place = Line.pointAt(radix, width, place);
+        }
+        Node memory node = _node(s.size / 2, s.depth - join, place);
+        uint256 first = s.stageAt(step, s.depth + join) + column * s.size + 2 * node.first;
+        return _part(Points.join(_points(c, first, node.radix), _twiddles(c, node), node.part), index);
+    }
+
+    function _points(Case memory c, uint256 first, uint256 count) private view returns (Points.Point[] memory x) {
+        x = new Points.Point[](count);
+        for (uint256 k = 0; k < count; ++k) {
+            x[k] = _point(c, first + 2 * k);
         }
     }
 
+    /// @dev Roots of unity stand with their first powers: four points for each angle.
     function _twiddles(Case memory c, Node memory node) private view returns (Points.Point[] memory t) {
         t = new Points.Point[](node.radix - 1);
         uint256 turn = 2 * c.shape.size;
         for (uint256 k = 0; k < t.length; ++k) {
-            uint256 place = 2 * (node.angle * (k + 1) % turn);
-            uint64 re = c.reader.take(c.tables.roots, 2 * turn, place);
+            uint256 place = 8 * (node.angle % turn) + 2 * (k + 1);
+            uint64 re = c.reader.take(c.tables.roots, 8 * turn, place);
             t[k] = Points.Point(re, c.reader.behind(place, 1));
         }
     }
 
-    /// @dev The node of level `number` that a point of polynomials of so many points belongs to.
-    function _node(uint256 half, uint256 number, uint256 point) private pure returns (Node memory node) {
-        uint256 place = point % half;
+    /// @dev The node of level `number` that a point of a polynomial of so many points belongs to.
+    function _node(uint256 half, uint256 number, uint256 place) private pure returns (Node memory node) {
         uint256 count = 0; // of the nodes before it
         (node.width, node.angle) = (half, half);
         for (uint256 level = 0;; ++level) {
@@ -248,32 +321,23 @@ contract LineRules {
         node.angle /= node.radix;
         node.width /= node.radix;
         node.part = place / node.width % node.radix;
-        node.first = point - place + count * node.radix * node.width + place % node.width;
+        node.first = (count * node.width + place % node.width) * node.radix;
     }
 
-    /// @dev The products of a step's points with the key's, in the order in which they are summed.
-    function _product(Case memory c, uint256 step, uint256 place) private view returns (uint64) {
+    /// @dev The products of a step's points with the key's for a column, in the order in which they are summed.
+    function _product(Case memory c, uint256 step, uint256 index) private view returns (uint64) {
+        Line.Shape memory s = c.shape;
+        (uint256 half, uint256 count) = (s.size / 2, 2 * s.levels);
+        (uint256 column, uint256 place) = (index / s.size, index / 2 % half);
+        Points.Point[] memory own = _points(c, s.stageAt(step, s.depth) + 2 * place * count, count);
+        place = 2 * ((2 * step + column) * half + place) * count;
         Points.Point memory total;
-        for (uint256 k = 0; k < 2 * c.shape.levels; ++k) {
-            Points.Point memory term = _term(c, step, k, place / 2);
+        for (uint256 k = 0; k < count; ++k) {
+            uint64 re = c.reader.take(c.tables.points, 2 * s.steps * s.size * count, place + 2 * k);
+            Points.Point memory term = Points.times(own[k], Points.Point(re, c.reader.behind(place + 2 * k, 1)));
             total = k == 0 ? term : Points.plus(total, term);
         }
-        return _part(total, place);
-    }
-
-    /// @dev The product of polynomial number `k` of the digits with the key's for a column, at one point.
-    function _term(Case memory c, uint256 step, uint256 k, uint256 place) private view returns (Points.Point memory) {
-        uint256 half = c.shape.size / 2;
-        Points.Point memory own = _point(c, c.shape.stageAt(step, c.shape.depth), k * half + place % half);
-        uint256 levels = c.shape.levels;
-        uint256 key = ((step * levels + k % levels) * 2 + k / levels) * 2 + place / half;
-        return Points.times(own, _keyPoint(c, 2 * (key * half + place % half)));
-    }
-
-    function _keyPoint(Case memory c, uint256 word) private view returns (Points.Point memory) {
-        uint256 words = 4 * c.shape.steps * c.shape.levels * c.shape.size;
-        uint64 re = c.reader.take(c.tables.points, words, word);
-        return Points.Point(re, c.reader.behind(word, 1));
+        return _part(total, index);
     }
 
     /// @dev A word to be added: the double of its coefficient, in turns.
@@ -285,8 +349,17 @@ contract LineRules {
         return Binary64.toWord(_line(c, s.stageAt(step, 2 * s.depth + 1) + word));
     }
 
+    /// @dev A word before the one that is judged: of the leaf that is not full, or of one under a peak.
     function _line(Case memory c, uint256 index) private view returns (uint64) {
-        return c.reader.take(c.claim.root, Leaves.WORDS << c.shape.tree, index);
+        if (index >= c.count) revert Leaves.WrongProof();
+        uint256 leaf = index / Leaves.WORDS;
+        if (leaf == c.count / Leaves.WORDS) {
+            c.reader.root = 0;
+            c.reader.data = c.peaks + 32 * Prefix.peaks(c.count);
+            return Leaves.wordOf(c.reader.data, index % Leaves.WORDS);
+        }
+        (bytes32 peak, uint256 levels_) = Prefix.peakOf(c.count, c.peaks, leaf);
+        return c.reader.take(peak, Leaves.WORDS << levels_, index % (Leaves.WORDS << levels_));
     }
 
     /// @dev Word `word` of the value that is looked up: its last total.
@@ -294,9 +367,9 @@ contract LineRules {
         return _line(c, c.shape.sums + word * (c.shape.terms + 1) + c.shape.terms);
     }
 
-    function _point(Case memory c, uint256 state, uint256 point) private view returns (Points.Point memory) {
-        uint64 re = _line(c, state + 2 * point);
-        return Points.Point(re, c.reader.behind(state + 2 * point, 1));
+    function _point(Case memory c, uint256 word) private view returns (Points.Point memory) {
+        uint64 re = _line(c, word);
+        return Points.Point(re, c.reader.behind(word, 1));
     }
 
     function _part(Points.Point memory point, uint256 place) private pure returns (uint64) {

@@ -3,8 +3,8 @@ pragma solidity 0.8.37;
 
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {Leaves} from "./Leaves.sol";
-import {Line} from "./Line.sol";
 import {LineRules} from "./LineRules.sol";
+import {Prefix} from "./Prefix.sol";
 import {Programs} from "./Programs.sol";
 import {Receipts} from "./Receipts.sol";
 import {ReceiptCourt} from "./ReceiptCourt.sol";
@@ -12,17 +12,15 @@ import {Tables} from "./Tables.sol";
 
 /// @title Disputes about results of circuits with lookups: docs/trace.md, section 8
 /// @notice The executor shows the words that the disputed word is a sum of. The challenger names the lookup whose word is
-///         false. The executor then stands for one line of all words of that lookup, which both go down like a tree, to
-///         the first word in which they differ.
+///         false, and stands for the words that it follows from, by the roots over the first so many of them. Players then
+///         take turns: each names the first of the other's roots that is false, and gives its own for the words between
+///         that and the last true one. Where one word is between, who is to move lets the contract work it out.
 abstract contract LookupGame is ReceiptCourt {
     using Programs for Programs.Program;
     using Tables for Tables.Lookups;
-    using Line for Line.Shape;
 
-    /// @notice Levels of the tree that one look goes down.
+    /// @notice Most levels of the tree that one list of roots goes down; lists of a line are about equally long.
     uint256 public constant LOOK = 5;
-    /// @notice Levels below which the executor shows the words themselves.
-    uint256 public constant WORDS_BELOW = 3;
     /// @notice Layers of lookups that one dispute can go through.
     uint256 public constant MOST_LAYERS = 2;
 
@@ -33,6 +31,7 @@ abstract contract LookupGame is ReceiptCourt {
     /// @param row in the dataset
     /// @param output of the last layer
     /// @param word of its ciphertext, 0 to N
+    /// @param levels of the tree over the words of a lookup's line
     /// @param shown keccak256 of totals and words
     struct SumClaim {
         bytes32 program;
@@ -40,7 +39,30 @@ abstract contract LookupGame is ReceiptCourt {
         uint64 row;
         uint64 output;
         uint64 word;
+        uint64 levels;
         bytes32 shown;
+    }
+
+    /// @notice Words of a line of which the player that has moved last says what they are, and the other that they are not.
+    /// @param line keccak256 of the lookup's claim
+    /// @param levels of the tree over all words
+    /// @param level of the node whose words they are, below the root
+    /// @param bits levels that the list of roots goes down
+    struct Stretch {
+        bytes32 line;
+        uint64 levels;
+        uint64 level;
+        uint64 node;
+        uint64 bits;
+    }
+
+    /// @notice Two neighbours of a list of roots: the one over all words before part number `part` of a stretch, and the one
+    ///         that has those of this part too. `path`: what leads from them to the list's digest.
+    struct Pick {
+        uint64 part;
+        bytes32 low;
+        bytes32 high;
+        bytes32[] path;
     }
 
     /// @notice A program and what its lookups need.
@@ -58,11 +80,20 @@ abstract contract LookupGame is ReceiptCourt {
     event DisputeSummed(
         uint256 indexed dispute, uint256 indexed job, Dispute state, SumClaim claim, bytes totals, bytes words
     );
-    event DisputeDescended(
-        uint256 indexed dispute, uint256 indexed job, Dispute state, Tables.Claim claim, bytes shown
+    event DisputeDescended(uint256 indexed dispute, uint256 indexed job, Dispute state, Tables.Claim claim);
+    /// @param level of the node that the roots are about, and its number, as in `Stretch`
+    event DisputeCut(
+        uint256 indexed dispute,
+        uint256 indexed job,
+        Phase phase,
+        uint40 deadline,
+        uint64 level,
+        uint64 node,
+        bytes32 low,
+        bytes32[] roots
     );
 
-    error WrongNodes();
+    error WrongRoots();
 
     constructor(LineRules rules_) {
         rules = rules_;
@@ -98,15 +129,16 @@ abstract contract LookupGame is ReceiptCourt {
             uint64 last = _at(totals, words.length / 8) + uint64(1 << (63 - bits));
             if (last >> (64 - bits) != _said(setting, receipt, value, claim.word, leaves)) revert WrongTotals();
         }
+        claim.levels = uint64(setting.tables.lineLevels);
         claim.shown = keccak256(bytes.concat(totals, words));
         state.claim = keccak256(abi.encode(claim));
         _keep(dispute, state, Phase.JUDGE);
         emit DisputeSummed(dispute, state.job, state, claim, totals, words);
     }
 
-    /// @notice The challenger shows that total number `term` is false, or that the word of a published wire is; or it
-    ///         names a term whose wire is a lookup, which is looked into then.
+    /// @notice The challenger shows that total number `term` is false, or that the word of a published wire is.
     /// @param records leaves of the output's record in the program and of the term's
+    /// @param proof as `LineRules.datum` takes it
     function judgeSum(
         uint256 dispute,
         Dispute memory state,
@@ -116,126 +148,105 @@ abstract contract LookupGame is ReceiptCourt {
         bytes calldata words,
         uint256 term,
         Leaves.Leaf[2] memory records,
-        Tables.Proof calldata proof
+        bytes calldata proof
     ) external {
-        _turn(dispute, state, Phase.JUDGE, state.challenger);
-        if (keccak256(abi.encode(claim)) != state.claim) revert WrongClaim();
-        if (keccak256(bytes.concat(totals, words)) != claim.shown || totals.length != words.length + 8) {
-            revert WrongClaim();
-        }
+        Step memory step = _step(dispute, state, claim, setting.program, totals, words, term, records);
         _checkProgram(claim.program, setting);
-        Step memory step = _step(claim, setting.program, totals, words, term, records);
         if (step.verdict != Verdict.NONE) return _end(dispute, state, step.verdict);
-        if (step.wire < setting.program.inputs) {
-            Tables.Datum memory asked = Tables.Datum(claim.dataRoot, claim.row, step.wire, claim.word);
-            bool same = rules.isDatum(setting.program, setting.tables, asked, step.word, proof);
-            return _end(dispute, state, same ? Verdict.CLEARED : Verdict.CONVICTED);
-        }
-        Tables.Claim memory next;
-        (next.program, next.dataRoot, next.row) = (claim.program, claim.dataRoot, claim.row);
-        (next.lookup, next.word, next.said) = (uint64(step.wire - setting.program.inputs), claim.word, step.word);
-        _descend(dispute, state, next, Phase.SHOW, "");
+        Tables.Datum memory asked = Tables.Datum(claim.dataRoot, claim.row, step.wire, claim.word);
+        bool same = rules.datum(setting.program, setting.tables, asked, proof) == step.word;
+        _end(dispute, state, same ? Verdict.CLEARED : Verdict.CONVICTED);
     }
 
-    /// @notice The executor stands for the line of a lookup: the nodes of the first look below its root.
-    /// @param proof leaves of the lookup's record and of its value's in the program, then of the last word in the line
-    function begin(
+    /// @notice The challenger names a term whose wire is a lookup, and gives its roots over the words of that.
+    /// @param records as `judgeSum` takes them
+    function name(
         uint256 dispute,
         Dispute memory state,
-        Tables.Claim memory claim,
-        Setting memory setting,
-        bytes32[] calldata nodes,
-        Tables.Proof memory proof
-    ) external {
-        _turn(dispute, state, Phase.SHOW, state.executor);
-        if (keccak256(abi.encode(claim)) != state.claim || claim.root != 0) revert WrongClaim();
-        _checkProgram(claim.program, setting);
-        claim.root = _folded(nodes);
-        _checkBegun(claim, setting, nodes.length, proof);
-        claim.shown = keccak256(abi.encodePacked(nodes));
-        _descend(dispute, state, claim, Phase.NARROW, abi.encodePacked(nodes));
-    }
-
-    /// @notice The challenger names the first node below that is false.
-    function pick(uint256 dispute, Dispute memory state, Tables.Claim memory claim, uint256 node) external {
-        _turn(dispute, state, Phase.NARROW, state.challenger);
-        if (keccak256(abi.encode(claim)) != state.claim) revert WrongClaim();
-        if (node >> claim.bits != 0) revert WrongNodes();
-        (claim.level, claim.node) = (claim.level + claim.bits, uint64(uint256(claim.node) << claim.bits | node));
-        (claim.bits, claim.shown) = (0, 0);
-        _descend(dispute, state, claim, Phase.SHOW, "");
-    }
-
-    /// @notice The executor shows the nodes of the next look.
-    /// @param path from the node that was picked to the root
-    function look(
-        uint256 dispute,
-        Dispute memory state,
-        Tables.Claim memory claim,
-        bytes32[] calldata nodes,
-        bytes32[] calldata path
-    ) external {
-        _turn(dispute, state, Phase.SHOW, state.executor);
-        if (keccak256(abi.encode(claim)) != state.claim || claim.root == 0) revert WrongClaim();
-        claim.bits = _look(claim);
-        if (claim.bits == 0 || nodes.length != 1 << claim.bits) revert WrongNodes();
-        _checkNode(claim, _folded(nodes), path);
-        claim.shown = keccak256(abi.encodePacked(nodes));
-        _descend(dispute, state, claim, Phase.NARROW, abi.encodePacked(nodes));
-    }
-
-    /// @notice The executor shows the words below the last node, as they stand in the line.
-    function showWords(
-        uint256 dispute,
-        Dispute memory state,
-        Tables.Claim memory claim,
+        SumClaim memory claim,
+        Programs.Program memory program,
+        bytes calldata totals,
         bytes calldata words,
-        bytes32[] calldata path
+        uint256 term,
+        Leaves.Leaf[2] memory records,
+        bytes32[] calldata roots
     ) external {
-        _turn(dispute, state, Phase.SHOW, state.executor);
-        if (keccak256(abi.encode(claim)) != state.claim || claim.root == 0) revert WrongClaim();
-        if (claim.tree - claim.level != WORDS_BELOW || words.length != Leaves.BYTES << WORDS_BELOW) {
-            revert WrongNodes();
-        }
-        bytes32[] memory leaves = new bytes32[](1 << WORDS_BELOW);
-        for (uint256 i = 0; i < leaves.length; ++i) {
-            leaves[i] = sha256(abi.encodePacked(uint8(0), words[i * Leaves.BYTES:(i + 1) * Leaves.BYTES]));
-        }
-        _checkNode(claim, Leaves.fold(leaves), path);
-        claim.shown = keccak256(words);
-        _descend(dispute, state, claim, Phase.JUDGE, words);
+        Step memory step = _step(dispute, state, claim, program, totals, words, term, records);
+        if (step.verdict != Verdict.NONE || step.wire < program.inputs) revert WrongTotals();
+        Tables.Claim memory next;
+        (next.program, next.dataRoot, next.row, next.levels) = (claim.program, claim.dataRoot, claim.row, claim.levels);
+        (next.lookup, next.word, next.said) = (uint64(step.wire - program.inputs), claim.word, step.word);
+        _descend(dispute, state, next, Phase.NARROW);
+        _begin(dispute, _position(state), state.claim, next.levels, roots);
     }
 
-    /// @notice The challenger shows that a word is false, or names one of another lookup, which is looked into then.
-    /// @param place of the word among those that were shown
+    /// @notice Who says that a word of a lookup is false gives its roots over the words of that.
+    function begin(uint256 dispute, Position memory position, Tables.Claim memory claim, bytes32[] calldata roots)
+        external
+    {
+        bytes32 line = keccak256(abi.encode(claim));
+        _turnOf(dispute, position, line);
+        _begin(dispute, position, line, claim.levels, roots);
+    }
+
+    /// @notice Names the first of the roots that is false, and gives those over the words between.
+    function cut(
+        uint256 dispute,
+        Position memory position,
+        Stretch memory stretch,
+        Pick calldata pick,
+        bytes32[] calldata roots
+    ) external {
+        _turnOf(dispute, position, _picked(stretch, pick));
+        (stretch.level, stretch.node) = (stretch.level + stretch.bits, stretch.node << stretch.bits | pick.part);
+        if (stretch.level == stretch.levels || roots[roots.length - 1] == pick.high) revert WrongRoots();
+        _cut(dispute, position, stretch, pick.low, roots);
+    }
+
+    /// @notice Names the first root that is false, where one word is between it and the one before, and lets that word be
+    ///         worked out. One of another lookup is `said`, and the other player has to show that it is not.
     function judgeWord(
         uint256 dispute,
         Dispute memory state,
         Tables.Claim memory claim,
         Setting memory setting,
-        bytes calldata words,
-        uint256 place,
-        Tables.Proof calldata proof
+        Stretch memory stretch,
+        Pick calldata pick,
+        uint64 said,
+        bytes calldata proof
     ) external {
-        _turn(dispute, state, Phase.JUDGE, state.challenger);
-        if (keccak256(abi.encode(claim)) != state.claim || keccak256(words) != claim.shown) revert WrongClaim();
-        _checkProgram(claim.program, setting);
-        uint64 said = Leaves.wordAt(words, place);
-        uint256 index = (uint256(claim.node) << WORDS_BELOW) * Leaves.WORDS + place;
-        (LineRules.Finding found, uint64 lookup, uint64 word) =
-            rules.judge(setting.program, setting.tables, claim, index, said, proof);
-        if (found != LineRules.Finding.DEEPER) {
-            return _end(dispute, state, found == LineRules.Finding.FALSE ? Verdict.CONVICTED : Verdict.CLEARED);
-        }
+        _toJudge(dispute, state, claim, setting, stretch, pick);
+        if (stretch.level + stretch.bits != stretch.levels) revert WrongRoots();
+        uint256 index = uint256(stretch.node) << stretch.bits | pick.part;
+        LineRules.Finding memory found =
+            rules.judge(setting.program, setting.tables, claim, pick.low, index, said, proof);
+        bool refuted = found.root != pick.high;
+        if (!found.deeper || !refuted) return _judged(dispute, state, refuted);
         if (claim.layer + 1 == MOST_LAYERS) revert WrongOrder();
-        Tables.Claim memory next;
-        (next.program, next.dataRoot, next.row) = (claim.program, claim.dataRoot, claim.row);
-        (next.lookup, next.word, next.said, next.layer) = (lookup, word, said, claim.layer + 1);
-        _descend(dispute, state, next, Phase.SHOW, "");
+        (claim.lookup, claim.word, claim.said, claim.layer) = (found.lookup, found.place, said, claim.layer + 1);
+        _descend(dispute, state, claim, state.phase == Phase.SHOW ? Phase.NARROW : Phase.SHOW);
+    }
+
+    /// @notice Lets the word of the lookup be worked out where all roots are true: it is what the player said.
+    function judgeResult(
+        uint256 dispute,
+        Dispute memory state,
+        Tables.Claim memory claim,
+        Setting memory setting,
+        Stretch memory stretch,
+        Pick calldata pick,
+        bytes calldata proof
+    ) external {
+        _toJudge(dispute, state, claim, setting, stretch, pick);
+        if (stretch.level != 0 || pick.part + 1 != 1 << stretch.bits) revert WrongRoots();
+        uint64 word = rules.result(setting.program, setting.tables, claim, pick.high, proof);
+        _judged(dispute, state, word == claim.said);
     }
 
     /// @dev What a step of the sum comes to: a verdict, or the wire whose word has to be right.
     function _step(
+        uint256 dispute,
+        Dispute memory state,
         SumClaim memory claim,
         Programs.Program memory program,
         bytes calldata totals,
@@ -243,6 +254,11 @@ abstract contract LookupGame is ReceiptCourt {
         uint256 term,
         Leaves.Leaf[2] memory records
     ) private view returns (Step memory step) {
+        _turn(dispute, state, Phase.JUDGE, state.challenger);
+        if (keccak256(abi.encode(claim)) != state.claim || program.digest() != claim.program) revert WrongClaim();
+        if (keccak256(bytes.concat(totals, words)) != claim.shown || totals.length != words.length + 8) {
+            revert WrongClaim();
+        }
         Programs.Output memory sum = program.output(claim.output, records[0]);
         if (words.length / 8 != sum.terms) {
             step.verdict = Verdict.CONVICTED;
@@ -259,27 +275,6 @@ abstract contract LookupGame is ReceiptCourt {
         step.word = _at(words, term - 1);
         unchecked {
             if (_at(totals, term) != _at(totals, term - 1) + weight * step.word) step.verdict = Verdict.CONVICTED;
-        }
-    }
-
-    /// @dev Reverts unless a line ends in the claim's word; the claim then has what its lookup reads.
-    function _checkBegun(Tables.Claim memory claim, Setting memory setting, uint256 nodes, Tables.Proof memory proof)
-        private
-        view
-    {
-        Tables.Reader memory reader;
-        reader.proof = proof;
-        (claim.bias, claim.first, claim.terms, claim.table) =
-            Tables.lookup(setting.program, setting.tables, claim.lookup, reader);
-        Line.Shape memory shape =
-            Line.shape(setting.tables.steps, setting.program.size, setting.tables.levels, claim.terms);
-        claim.tree = uint64(shape.tree);
-        claim.bits = _look(claim);
-        if (nodes != 1 << claim.bits) revert WrongNodes();
-        (uint256 place, bool negated) = shape.outAt(claim.word);
-        uint64 out = Tables.take(reader, claim.root, Leaves.WORDS << shape.tree, place);
-        unchecked {
-            if ((negated ? uint64(0) - out : out) != claim.said) revert WrongTotals();
         }
     }
 
@@ -307,30 +302,64 @@ abstract contract LookupGame is ReceiptCourt {
         return 8 * HEADER + rows * setting.program.outputs * _ciphertextBytes(setting);
     }
 
-    function _descend(uint256 dispute, Dispute memory state, Tables.Claim memory claim, Phase next, bytes memory shown)
-        private
-    {
+    /// @dev A word of a lookup is disputed, by the player whose phase is next.
+    function _descend(uint256 dispute, Dispute memory state, Tables.Claim memory claim, Phase next) private {
         state.claim = keccak256(abi.encode(claim));
         _keep(dispute, state, next);
-        emit DisputeDescended(dispute, state.job, state, claim, shown);
+        emit DisputeDescended(dispute, state.job, state, claim);
     }
 
-    /// @dev Levels that the next look goes down from a claim's node.
-    function _look(Tables.Claim memory claim) private pure returns (uint64) {
-        return uint64(Math.min(LOOK, claim.tree - WORDS_BELOW - claim.level));
+    function _begin(uint256 dispute, Position memory position, bytes32 line, uint64 levels, bytes32[] calldata roots)
+        private
+    {
+        _cut(dispute, position, Stretch(line, levels, 0, 0, 0), 0, roots);
     }
 
-    function _checkNode(Tables.Claim memory claim, bytes32 node, bytes32[] memory path) private view {
-        if (Leaves.climb(node, claim.node, 1 << claim.level, path) != claim.root) revert Leaves.WrongProof();
+    /// @dev The caller stands for `roots` over the parts of a stretch; `low` is the root before all of them.
+    function _cut(
+        uint256 dispute,
+        Position memory position,
+        Stretch memory stretch,
+        bytes32 low,
+        bytes32[] calldata roots
+    ) private {
+        uint256 left = stretch.levels - stretch.level;
+        stretch.bits = uint64(Math.ceilDiv(left, Math.ceilDiv(left, LOOK)));
+        if (roots.length != 1 << stretch.bits) revert WrongRoots();
+        _pass(dispute, position, keccak256(abi.encode(stretch, Prefix.listed(low, roots))));
+        (Phase phase, uint40 deadline) = (position.phase, position.deadline);
+        emit DisputeCut(dispute, position.job, phase, deadline, stretch.level, stretch.node, low, roots);
+    }
+
+    /// @dev The claim whose list of roots has a pick.
+    function _picked(Stretch memory stretch, Pick calldata pick) private pure returns (bytes32) {
+        if (pick.path.length != stretch.bits || pick.part >> stretch.bits != 0) revert WrongRoots();
+        bytes32 list = Prefix.listedAt(pick.low, pick.high, pick.part, pick.path);
+        return keccak256(abi.encode(stretch, list));
+    }
+
+    function _toJudge(
+        uint256 dispute,
+        Dispute memory state,
+        Tables.Claim memory claim,
+        Setting memory setting,
+        Stretch memory stretch,
+        Pick calldata pick
+    ) private view {
+        bytes32 picked = _picked(stretch, pick);
+        if (picked != state.claim || keccak256(abi.encode(claim)) != stretch.line) revert WrongClaim();
+        _turnOf(dispute, _position(state), picked);
+        _checkProgram(claim.program, setting);
+    }
+
+    /// @dev Ends it for the player to move, or against it.
+    function _judged(uint256 dispute, Dispute memory state, bool right) private {
+        bool executors = state.phase == Phase.SHOW;
+        _end(dispute, state, right == executors ? Verdict.CLEARED : Verdict.CONVICTED);
     }
 
     function _checkProgram(bytes32 digest, Setting memory setting) private pure {
         if (setting.program.digest() != digest || setting.program.more != setting.tables.digest()) revert WrongOrder();
-    }
-
-    function _folded(bytes32[] calldata nodes) private view returns (bytes32) {
-        bytes32[] memory copy = nodes;
-        return Leaves.fold(copy);
     }
 
     /// @dev The two words of a result's ciphertext that stand together in `count` bytes, at a place of its file.

@@ -94,9 +94,13 @@ library Receipts {
 
     function _checkCid(bytes memory cid) private pure {
         if (cid.length > 64) revert NoCid();
-        for (uint256 i = 0; i < cid.length; ++i) {
-            bytes1 c = cid[i];
-            if (!((c >= "a" && c <= "z") || (c >= "0" && c <= "9"))) revert NoCid();
+        bool others = false;
+        assembly ("memory-safe") {
+            for { let i := 1 } iszero(gt(i, mload(cid))) { i := add(i, 1) } {
+                let c := and(mload(add(cid, i)), 0xff)
+                others := or(others, and(gt(sub(c, 0x30), 9), gt(sub(c, 0x61), 25)))
+            }
         }
+        if (others) revert NoCid();
     }
 }

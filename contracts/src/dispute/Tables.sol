@@ -12,8 +12,9 @@ library Tables {
     /// @param steps n
     /// @param switchBase bits of the keyswitch gadget's digits
     /// @param base bits of the bootstrap gadget's digits
-    /// @param values of all linear layers before lookups, with `terms` in all
+    /// @param values of all linear layers before lookups, with `terms` in all, and `most` in one
     /// @param bits of a word of the result
+    /// @param lineLevels of the tree over the words of each line
     /// @param keyswitch root of the key's rows
     /// @param points root of the bootstrap key's points
     /// @param tests root of the test polynomials, of which there are `tables`
@@ -27,22 +28,20 @@ library Tables {
         uint256 centred;
         uint256 values;
         uint256 terms;
+        uint256 most;
         uint256 lookups;
         uint256 tables;
         uint256 bits;
+        uint256 lineLevels;
         bytes32 keyswitch;
         bytes32 points;
         bytes32 tests;
         bytes32 roots;
     }
 
-    /// @notice Word `word` of lookup `lookup` in a row, which an executor says is `said`; and how far it is looked into.
-    /// @param root of its line of words
+    /// @notice Word `word` of lookup `lookup` in a row, which a player says is `said`.
     /// @param layer how many lookups were looked into before
-    /// @param tree levels of that line's tree
-    /// @param bits levels that the present look goes down
-    /// @param level of the node that is looked at, below the root
-    /// @param shown keccak256 of what stands below the node
+    /// @param levels of the tree over the words of its line
     struct Claim {
         bytes32 program;
         bytes32 dataRoot;
@@ -50,25 +49,16 @@ library Tables {
         uint64 lookup;
         uint64 word;
         uint64 said;
+        uint64 layer;
+        uint64 levels;
+    }
+
+    /// @dev A lookup's test polynomial, and the value that it reads.
+    struct Record {
+        uint64 table;
         uint64 bias;
         uint64 first;
         uint64 terms;
-        uint64 table;
-        uint64 layer;
-        bytes32 root;
-        uint64 tree;
-        uint64 bits;
-        uint64 level;
-        uint64 node;
-        bytes32 shown;
-    }
-
-    /// @notice Leaves in the order in which a rule reads them, and where a word of the dataset is.
-    struct Proof {
-        Leaves.Leaf[] leaves;
-        uint256 shard;
-        bytes32 fileRoot;
-        bytes32[] filePath;
     }
 
     /// @param word of the wire's ciphertext
@@ -89,39 +79,61 @@ library Tables {
         uint64 high;
     }
 
+    /// @notice Leaves in the calldata, in the order in which a rule reads them, each with its path behind it. One that was
+    ///         read last is not there again.
+    /// @param spot what is read next
+    /// @param root the last leaf's, with its number and where it stands
     struct Reader {
-        Proof proof;
-        uint256 used;
+        uint256 spot;
+        bytes32 root;
+        uint256 leaf;
+        uint256 data;
     }
 
     function digest(Lookups memory tables) internal pure returns (bytes32) {
         return sha256(abi.encode(tables));
     }
 
-    /// @notice The next leaf's word number `index` under a root over `words` words.
+    /// @notice The next 32 bytes.
+    function next(Reader memory reader) internal pure returns (bytes32 word) {
+        word = Leaves.shownAt(reader.spot);
+        reader.spot += 32;
+    }
+
+    /// @notice Word number `index` under a root over `words` words, in the next leaf or the last one.
     function take(Reader memory reader, bytes32 root, uint256 words, uint256 index) internal view returns (uint64) {
-        if (reader.used == reader.proof.leaves.length) revert Leaves.WrongProof();
-        return Leaves.word(root, 8 * words, index, reader.proof.leaves[reader.used++]);
+        (uint256 leaf, uint256 count) = (index / Leaves.WORDS, (words + Leaves.WORDS - 1) / Leaves.WORDS);
+        if (reader.data == 0 || reader.leaf != leaf || reader.root != root) {
+            if (leaf >= count) revert Leaves.WrongProof();
+            uint256 length = leaf + 1 < count ? Leaves.BYTES : 8 * words - leaf * Leaves.BYTES;
+            (reader.root, reader.leaf, reader.data) = (root, leaf, reader.spot);
+            bytes32 digest_ = Leaves.leafAt(reader.spot, length);
+            (digest_, reader.spot) = Leaves.climbAt(digest_, leaf, count, reader.spot + length);
+            if (digest_ != root) revert Leaves.WrongProof();
+        }
+        return Leaves.wordOf(reader.data, index % Leaves.WORDS);
     }
 
     /// @notice The word behind the one that was taken last, in the same leaf.
     function behind(Reader memory reader, uint256 index, uint256 more) internal pure returns (uint64) {
-        return Leaves.wordAt(reader.proof.leaves[reader.used - 1].data, index % Leaves.WORDS + more);
+        uint256 inside = index % Leaves.WORDS + more;
+        if (inside >= Leaves.WORDS) revert Leaves.WrongProof();
+        return Leaves.wordOf(reader.data, inside);
     }
 
-    /// @notice Bias, first term and number of terms of the value that a lookup reads, and its test polynomial.
+    /// @notice What the program says of a lookup.
     function lookup(Programs.Program memory program, Lookups memory tables, uint256 number, Reader memory reader)
         internal
         view
-        returns (uint64 bias, uint64 first, uint64 count, uint64 table)
+        returns (Record memory record)
     {
         if (number >= tables.lookups) revert Leaves.WrongProof();
         uint256 place = valuesAt(program) + _full(4 * tables.values) + _full(2 * tables.terms) + 2 * number;
         uint64 value = take(reader, program.words, program.length, place);
-        table = behind(reader, place, 1);
+        record.table = behind(reader, place, 1);
         place = valuesAt(program) + 4 * uint256(value);
-        bias = take(reader, program.words, program.length, place);
-        (first, count) = (behind(reader, place, 1), behind(reader, place, 2));
+        record.bias = take(reader, program.words, program.length, place);
+        (record.first, record.terms) = (behind(reader, place, 1), behind(reader, place, 2));
     }
 
     /// @notice Wire and weight of a term before a lookup.
@@ -142,26 +154,30 @@ library Tables {
         returns (uint64)
     {
         Source memory source;
-        _findRow(program, asked, source, reader);
-        uint256 place = program.inputAt(reader.proof.shard, asked.wire);
+        uint256 shard = uint256(next(reader));
+        _findRow(program, asked, source, shard, reader);
+        uint256 place = program.inputAt(shard, asked.wire);
         source.file = take(reader, program.words, program.length, place);
         source.base = behind(reader, place, 1);
         source.length = behind(reader, place, 2) / 8;
         if (asked.word == program.size) return _fileWord(program, asked, source, reader);
-        place = _seeds(program, tables) + 2 * (reader.proof.shard * program.inputs + asked.wire);
+        place = _seeds(program, tables) + 2 * (shard * program.inputs + asked.wire);
         source.low = take(reader, program.words, program.length, place);
         source.high = behind(reader, place, 1);
         return _mask(source, asked.word, program.size);
     }
 
-    function _findRow(Programs.Program memory program, Datum memory asked, Source memory source, Reader memory reader)
-        private
-        view
-    {
-        uint256 shard = reader.proof.shard;
+    function _findRow(
+        Programs.Program memory program,
+        Datum memory asked,
+        Source memory source,
+        uint256 shard,
+        Reader memory reader
+    ) private view {
+        if (shard >= program.shards) revert Leaves.WrongProof();
         uint256 place = program.shardAt(shard);
         uint64 first = take(reader, program.words, program.length, place);
-        if (shard >= program.shards || asked.row < first) revert Leaves.WrongProof();
+        if (asked.row < first) revert Leaves.WrongProof();
         source.inside = asked.row - first;
         if (source.inside >= behind(reader, place, 1)) revert Leaves.WrongProof();
     }
@@ -171,9 +187,12 @@ library Tables {
         view
         returns (uint64)
     {
-        Proof memory proof = reader.proof;
-        Leaves.checkFile(asked.dataRoot, proof.fileRoot, source.file, program.files, proof.filePath);
-        return take(reader, proof.fileRoot, source.length, source.base + source.inside);
+        bytes32 root = next(reader);
+        if (source.file >= program.files) revert Leaves.WrongProof();
+        bytes32 found = sha256(abi.encodePacked(uint8(2), root));
+        (found, reader.spot) = Leaves.climbAt(found, source.file, program.files, reader.spot);
+        if (found != asked.dataRoot) revert Leaves.WrongProof();
+        return take(reader, root, source.length, source.base + source.inside);
     }
 
     /// @dev Mask word i of row r of a chunk: A_(r-i), or -A_(N+r-i) where that wraps; two words are one block.

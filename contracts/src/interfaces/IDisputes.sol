@@ -49,6 +49,17 @@ interface IDisputes {
         bytes32 claim;
     }
 
+    /// @notice What a move must know of a dispute that it does not end.
+    /// @param matter keccak256(abi.encode(index, bond, receipt, order, value)), as in `Dispute`
+    struct Position {
+        uint256 job;
+        bytes32 matter;
+        address executor;
+        address challenger;
+        Phase phase;
+        uint40 deadline;
+    }
+
     event DisputeOpened(uint256 indexed dispute, uint256 indexed job, address indexed executor, Dispute state);
     event DisputeEnded(
         uint256 indexed dispute, uint256 indexed job, address indexed executor, address challenger, Verdict verdict
@@ -69,7 +80,7 @@ interface IDisputes {
     /// @notice End a dispute whose present player has let its deadline pass. Anyone may call.
     function expire(uint256 dispute, Dispute calldata state) external;
 
-    /// @notice keccak256(abi.encode(state)) of a running dispute; zero for one that is not there or over.
+    /// @notice keccak256(abi.encode(position, claim)) of a running dispute; zero for one that is not there or over.
     function digestOf(uint256 dispute) external view returns (bytes32);
 
     function disputeCount() external view returns (uint256);

@@ -24,7 +24,7 @@ EXPORT int darkroom_transform_key(const plan *p, const uint64_t *words, double *
       for (int64_t q = 0; q < rows; q++)
         for (int64_t c = 0; c < 2; c++, words += N) {
           for (int64_t j = 0; j < N; j++) x[j] = (double)(int64_t)words[j] * scale;
-          front_forward(p, x, x + H);
+          front_forward(p, x, x + H, 0);
           tail_forward(p, x, x + H, key + (c * terms + q * p->levels + l) * GROUP, 2 * terms * GROUP);
         }
   free(x);
@@ -40,31 +40,69 @@ INLINE gadget digits_of(const plan *p) {
   g.centre = every(0x1p52 + (double)(1ull << (p->base - 1)));
   return g;
 }
-// digits of the LANES words w, as doubles, to out[level][N]
+// digit l of the LANES words w, to which the gadget's offset was added, as doubles
+INLINE vd digit(const plan *p, const gadget *g, vu w, int64_t l) {
+  return (vd)((w >> (64 - p->base * (p->levels - l)) & g->mask) | g->bits) - g->centre;
+}
+// all digits of the words w, to out[level][N]
 INLINE void cut(const plan *p, const gadget *g, vu w, double *out) {
   w += g->offset;
-  if (p->levels == 1) *(vd *)out = (vd)(w >> (64 - p->base) | g->bits) - g->centre;
-  else
-    for (int64_t l = 0; l < p->levels; l++, out += p->N)
-      *(vd *)out = (vd)((w >> (64 - p->base * (p->levels - l)) & g->mask) | g->bits) - g->centre;
+  for (int64_t l = 0; l < p->levels; l++, out += p->N) *(vd *)out = digit(p, g, w, l);
+}
+
+// Digits l of a X^r - a -> x, transformed by the first split, into four: of eight runs of words. Of these only one has the
+// wrap at `turn` inside, so that each is read from one place and with one sign before that, and from another behind it.
+INLINE void cut_and_split(const plan *p, const gadget *g, const uint64_t *a, int64_t r, int64_t l, double *x) {
+  int64_t N = p->N, H = N / 2, m = H / 4, turn = r & (N - 1), inside = turn & (m - 1), j = 0;
+  uint64_t sign = r < N ? ~0ull : 0;
+  cx t1 = broadcast(p->front), t2 = broadcast(p->front + 2), t3 = broadcast(p->front + 4);
+  for (int behind = 0; behind < 2; behind++) {
+    const uint64_t *from[8];
+    vu signs[8];
+    UNROLL for (int k = 0; k < 8; k++) {
+      int wraps = behind ? (k + 1) * m <= turn : k * m < turn;
+      from[k] = a + k * m - turn + (wraps ? N : 0), signs[k] = (vu){} + (wraps ? sign : ~sign);
+    }
+    for (int64_t stop = behind ? m : inside; j < stop; j += LANES) {
+      vd d[8];
+      UNROLL for (int k = 0; k < 8; k++) {
+        vu moved = (*(vu_any *)(from[k] + j) ^ signs[k]) - signs[k];
+        d[k] = digit(p, g, moved - *(vu *)(a + k * m + j) + g->offset, l);
+      }
+      cx y[4] = {{d[0], d[4]}, {d[1], d[5]}, {d[2], d[6]}, {d[3], d[7]}};
+      split(y, y + 1, y + 2, y + 3, t1, t2, t3);
+      UNROLL for (int k = 0; k < 4; k++) put(x, x + H, k * m + j, y[k]);
+    }
+  }
+}
+
+// points of the digits of a X^r - a, level after level, to out[level][GROUP]
+INLINE void digit_points(const plan *p, const uint64_t *a, int64_t r, double *x, double *out, int64_t stride) {
+  int64_t N = p->N, H = N / 2, turn = r & (N - 1), j = 0;
+  gadget g = digits_of(p);
+  if (!starts_with_two(H)) {
+    for (int64_t l = 0; l < p->levels; l++) {
+      cut_and_split(p, &g, a, r, l, x);
+      front_forward(p, x, x + H, 1);
+      tail_forward(p, x, x + H, out + l * GROUP, stride);
+    }
+    return;
+  }
+  uint64_t sign = r < N ? ~0ull : 0;
+  for (; j < turn; j += LANES) cut(p, &g, ((*(vu_any *)(a + N - turn + j) ^ sign) - sign) - *(vu *)(a + j), x + j);
+  for (sign = ~sign; j < N; j += LANES) cut(p, &g, ((*(vu_any *)(a + j - turn) ^ sign) - sign) - *(vu *)(a + j), x + j);
+  for (int64_t l = 0; l < p->levels; l++) {
+    front_forward(p, x + l * N, x + l * N + H, 0);
+    tail_forward(p, x + l * N, x + l * N + H, out + l * GROUP, stride);
+  }
 }
 
 // one step of one accumulator: acc += (acc X^r - acc) times the key. A column of acc is N words and a negated copy of
 // the first LANES of them, so that a vector that starts before the wrap reads on behind it.
 static void step(const plan *p, uint64_t *acc, int64_t r, const double *key, double *points, double *x) {
-  int64_t N = p->N, H = N / 2, levels = p->levels, terms = 2 * levels, turn = r & (N - 1);
-  gadget g = digits_of(p);
-  for (int64_t q = 0; q < 2; q++) {
-    const uint64_t *a = acc + q * (N + LANES);
-    uint64_t sign = r < N ? ~0ull : 0;
-    int64_t j = 0;
-    for (; j < turn; j += LANES) cut(p, &g, ((*(vu_any *)(a + N - turn + j) ^ sign) - sign) - *(vu *)(a + j), x + j);
-    for (sign = ~sign; j < N; j += LANES) cut(p, &g, ((*(vu_any *)(a + j - turn) ^ sign) - sign) - *(vu *)(a + j), x + j);
-    for (int64_t l = 0; l < levels; l++) {
-      front_forward(p, x + l * N, x + l * N + H);
-      tail_forward(p, x + l * N, x + l * N + H, points + (q * levels + l) * GROUP, terms * GROUP);
-    }
-  }
+  int64_t N = p->N, H = N / 2, levels = p->levels, terms = 2 * levels;
+  for (int64_t q = 0; q < 2; q++)
+    digit_points(p, acc + q * (N + LANES), r, x, points + q * levels * GROUP, terms * GROUP);
   for (int64_t s = 0; s < H; s += BLOCK * LANES, points += terms * GROUP)
     for (int64_t c = 0; c < 2; c++, key += terms * GROUP) {
       const vd *f = (const vd *)points, *k = (const vd *)key;
@@ -146,7 +184,7 @@ EXPORT int darkroom_pack(const plan *p, const double *key, const uint64_t *colum
   for (int64_t i = 0; i < steps; i++, columns += N, key += 2 * levels * N) {
     for (int64_t j = 0; j < N; j += LANES) cut(p, &g, *(vu_any *)(columns + j), x + j);
     for (int64_t l = 0; l < levels; l++) {
-      front_forward(p, x + l * N, x + l * N + H);
+      front_forward(p, x + l * N, x + l * N + H, 0);
       tail_forward(p, x + l * N, x + l * N + H, points + l * GROUP, levels * GROUP);
     }
     const vd *f = (const vd *)points, *k = (const vd *)key;

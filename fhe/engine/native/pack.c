@@ -16,7 +16,7 @@ EXPORT int darkroom_binary_key(const plan *p, const uint8_t *bits, double *key) 
   double *x = aligned(p->N), scale = 0x1p-64 / (double)(p->N / 2);
   if (!x) return -1;
   for (int64_t j = 0; j < p->N; j++) x[j] = bits[j] * scale;
-  front_forward(p, x, x + p->N / 2);
+  front_forward(p, x, x + p->N / 2, 0);
   tail_forward(p, x, x + p->N / 2, key, GROUP);
   return free(x), 0;
 }
@@ -24,7 +24,7 @@ EXPORT int darkroom_binary_key(const plan *p, const uint8_t *bits, double *key) 
 // limb (signed, 32 bits, its sign bit flipped) times the key, added to out
 INLINE void limb(const plan *p, const double *key, double *x, double *points, uint64_t *out) {
   int64_t H = p->N / 2;
-  front_forward(p, x, x + H);
+  front_forward(p, x, x + H, 0);
   tail_forward(p, x, x + H, points, GROUP);
   const vd *f = (const vd *)points, *k = (const vd *)key;
   for (int64_t s = 0; s < H; s += BLOCK * LANES, f += 2 * BLOCK, k += 2 * BLOCK) {

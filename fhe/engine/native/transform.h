@@ -28,11 +28,13 @@ INLINE void put(double *re, double *im, int64_t j, cx x) { *(vd *)(re + j) = x.r
 
 INLINE int starts_with_two(int64_t H) { return __builtin_ctzll((uint64_t)H) & 1; }
 
-// every split above the blocks, in place
-INLINE void front_forward(const plan *p, double *re, double *im) {
+// every split above the blocks, in place; `begun`: after a first one into four
+INLINE void front_forward(const plan *p, double *re, double *im, int begun) {
   const double *t = p->front;
   int64_t H = p->N / 2, m = H;
-  if (starts_with_two(H)) {
+  if (begun) {
+    m /= 4, t += 6;
+  } else if (starts_with_two(H)) {
     cx w = broadcast(t);
     m /= 2, t += 2;
     for (int64_t j = 0; j < m; j += LANES) {

@@ -7,7 +7,7 @@ from enum import StrEnum
 import numpy as np
 
 from app.protocol.data.dataset import EncryptedTable
-from fhe.circuit.circuit import Circuit, Linear
+from fhe.circuit.circuit import Circuit, Linear, selects
 from fhe.engine.output import choose_form
 from fhe.profile import EncryptionProfile
 
@@ -25,6 +25,7 @@ class Unjudged(StrEnum):
     SUMMED_LOOKUPS = "summed-lookups"
     SMALL_BINS = "small-bins"
     SHARED = "shared"
+    SELECTS = "selects"
     LAYERS = "layers"
     NO_ROOTS = "no-roots"
     PACKED = "packed"
@@ -57,6 +58,8 @@ def nameless(circuit: Circuit, table: EncryptedTable) -> Unjudged | None:
         return Unjudged.SUMMED_LOOKUPS
     if circuit.lwe_bins:
         return Unjudged.SMALL_BINS
+    if selects(circuit):
+        return Unjudged.SELECTS
     if circuit.shared:
         return Unjudged.SHARED
     return Unjudged.LAYERS if len(circuit.layers) > 2 * MOST_LAYERS + 1 else None

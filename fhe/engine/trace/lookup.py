@@ -13,6 +13,8 @@ from fhe.engine.transform import Complex, add, join, levels, multiply, split, to
 from fhe.evaluation_key import EvaluationKey
 from fhe.profile import EncryptionProfile
 
+KEPT_EVERY = 32  # steps; an accumulator takes 32 KiB under the reference profile
+
 
 def root(words: U64) -> Digest:
     """A state's hash: the Merkle root of docs/formats.md over its words, little-endian."""
@@ -22,8 +24,8 @@ def root(words: U64) -> Digest:
 class LookupTrace:
     """One lookup: a ciphertext (N + 1 words), keyswitched and bootstrapped with a test polynomial (N words).
 
-    Nothing is kept but one accumulator, the last that was asked for: steps that are asked for in order cost one
-    external product each.
+    Of accumulators the last is kept that was asked for, and one of each `KEPT_EVERY`: steps that are asked for in order
+    cost one external product each, and going back costs a few.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class LookupTrace:
         self._half, self._depth = profile.polynomial_size // 2, depth(profile)
         self._small: U64 | None = None
         self._at: tuple[int, U64] | None = None
+        self._kept: dict[int, U64] = {}
 
     def state(self, name: str) -> U64:
         """The words of a state, flat. Errors: BadInput for a name that none has."""
@@ -102,15 +105,25 @@ class LookupTrace:
     def _accumulator(self, step: int) -> U64:
         """(2, N) after so many steps."""
         size = self.profile.polynomial_size
-        if self._at is None or self._at[0] > step:
+        if not self._kept:
             start = np.zeros((2, size), np.uint64)
             start[1] = rotate(self._test[None], -self._turns()[-1:] % (2 * size))[0]
-            self._at = 0, start
+            self._kept[0] = start
+        if self._at is None or self._at[0] > step:
+            nearest = max(number for number in self._kept if number <= step)
+            self._at = nearest, self._kept[nearest]
         done, words = self._at
         for number in range(done, step):
             words = words + self._stage(number, 2 * self._depth + 2, words).reshape(2, size)
+            self.known(number + 1, words)
         self._at = step, words
         return words
+
+    def known(self, step: int, words: U64) -> None:
+        """That (A, B) after so many steps has these words (2, N): so nobody has to work them out again."""
+        self._at = step, words
+        if step % KEPT_EVERY == 0:
+            self._kept[step] = words
 
     def _stage(self, step: int, stage: int, before: U64 | None = None) -> U64:
         words = self._accumulator(step) if before is None else before

@@ -6,14 +6,24 @@ Both parties compute the same. The line of a lookup is made once a dispute: of i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from app.protocol.data import merkle
 from app.protocol.data.dataset import EncryptedTable
 from app.protocol.ids import Digest
-from app.protocol.market.disputes import WORD, LookupClaim, LookupProof, ProvenLeaf, SumClaim
+from app.protocol.market.disputes import (
+    WORD,
+    Dispute,
+    LineMove,
+    LookupClaim,
+    ProvenLeaf,
+    Stretch,
+    SumClaim,
+    SumEvidence,
+)
+from app.protocol.market.entities import ZERO
 from fhe.arrays import U64
 from fhe.circuit.circuit import Circuit
 from fhe.engine.evaluate import core_for
@@ -22,23 +32,17 @@ from fhe.engine.source import ChunkSource, spans
 from fhe.engine.trace.lookup import LookupTrace
 from fhe.engine.trace.lookups import KeyTables, Lookups, roots_of_unity
 from fhe.engine.trace.program import JobProgram, proven
-from fhe.engine.trace.reads import ReadPlace, Reads
-from fhe.engine.trace.seen import SeenLine
-from fhe.engine.trace.tape import LookupTape
+from fhe.engine.trace.reads import ReadPlace, Reads, Record
+from fhe.engine.trace.tape import LEAF, LookupTape
 from fhe.evaluation_key import EvaluationKey
 from fhe.profile import EncryptionProfile
 
-LOOK, WORDS_BELOW = 5, 3  # levels
-
-
-def look_bits(claim: LookupClaim) -> int:
-    """Levels that the next look goes down from a claim's node."""
-    return min(LOOK, claim.tree - WORDS_BELOW - claim.level)
+LOOK = 5  # most levels that a list of roots goes down
 
 
 @dataclass(eq=False)
 class LookupGame:
-    """A job's circuit as a dispute sees it; rows are the dataset's. `file`, `roots`: as of `LinearGame`."""
+    """A job's circuit as a dispute sees it; rows are the dataset's. `file`, `file_roots`: as of `LinearGame`."""
 
     program: JobProgram
     circuit: Circuit
@@ -47,7 +51,7 @@ class LookupGame:
     table: EncryptedTable
     source: ChunkSource
     file: Callable[[int], bytes]
-    roots: Callable[[], Sequence[str]]
+    file_roots: Callable[[], Sequence[str]]
     _tapes: dict[tuple[int, int], LookupTape] = field(default_factory=dict)
 
     # The word of the result
@@ -63,16 +67,49 @@ class LookupGame:
             totals.append((totals[-1] + weight * words[-1]) % WORD)
         return tuple(totals), tuple(words)
 
-    def sum_evidence(self, claim: SumClaim, term: int) -> tuple[ProvenLeaf, ProvenLeaf, LookupProof]:
-        """Leaves of output and term, and what shows the word of a published wire."""
-        place = self.program.output_at(claim.output)
-        output = self.program.leaf(place)
+    def named(self, claim: SumClaim, term: int, totals: Sequence[int], words: Sequence[int]) -> int | None:
+        """The lookup that a term's wire is, where its total follows; None where the total or its word is false."""
         if term == 0:
-            return output, ProvenLeaf(b""), LookupProof()
-        record = self.program.term_at(int(self.program.words[place + 1]) + term - 1)
-        wire, _ = self._pair(record)
-        proof = LookupProof() if wire >= self.program.inputs else self._datum(claim.row, wire, claim.word)
-        return output, self.program.leaf(record), proof
+            return None
+        wire, _ = self._pair(self._summand(claim, term))
+        named = wire >= self.program.inputs and self._follows(claim, term, totals, words)
+        return wire - self.program.inputs if named else None
+
+    def _follows(self, claim: SumClaim, term: int, totals: Sequence[int], words: Sequence[int]) -> bool:
+        _, weight = self._pair(self._summand(claim, term))
+        return (totals[term] - totals[term - 1] - weight * words[term - 1]) % WORD == 0
+
+    def _summand(self, claim: SumClaim, term: int) -> int:
+        """The place of a term of the last layer."""
+        first = int(self.program.words[self.program.output_at(claim.output) + 1])
+        return self.program.term_at(first + term - 1)
+
+    def sum_evidence(
+        self,
+        claim: SumClaim,
+        term: int,
+        totals: Sequence[int],
+        words: Sequence[int],
+        tape: LookupTape | None = None,
+    ) -> SumEvidence:
+        """What shows a total to be false, or the word of a published wire; or of a lookup the roots over its line.
+
+        That is `tape`, or made here.
+        """
+        output = self.program.leaf(self.program.output_at(claim.output))
+        if term == 0:
+            return SumEvidence(output)
+        wire, _ = self._pair(record := self._summand(claim, term))
+        leaf, lookup = self.program.leaf(record), self.named(claim, term, totals, words)
+        if lookup is not None:
+            line = LookupClaim(claim.program, claim.data_root, claim.row, lookup, claim.word, 0, levels=claim.levels)
+            mine = tape or self.tape(claim.row, lookup)
+            return SumEvidence(output, leaf, roots=self.roots(mine, line, _whole(claim.levels)))
+        if not self._follows(claim, term, totals, words):
+            return SumEvidence(output, leaf)
+        proof = LineProof()
+        self._datum(proof, claim.row, wire, claim.word)
+        return SumEvidence(output, leaf, proof.data)
 
     # The lookups
 
@@ -102,64 +139,98 @@ class LookupGame:
         ciphertext, wires, weights, bias = self._value(row, value)
         tables = self._lookups
         trace = LookupTrace(self.profile, self.key, ciphertext, tables.tests[test], centred=tables.centred)
+        room = tables.most - len(wires)
+        wires, weights = np.pad(wires, ((0, room), (0, 0))), np.pad(weights, (0, room))
         return LookupTape(trace, self._key.points, wires, weights, bias)
 
-    def begun(self, claim: LookupClaim, tape: LookupTape) -> tuple[tuple[Digest, ...], LookupProof]:
-        """What an executor begins a line with: its first nodes, and the leaves that tie it to the claim."""
-        value, _ = self._pair(record := self.program.lookup_at(claim.lookup))
-        place, _ = tape.shape.out_at(claim.word)
-        leaves = self.program.leaf(record), self.program.leaf(self.program.value_at(value)), tape.opening(place)
-        return tape.children(0, 0, min(LOOK, tape.shape.tree - WORDS_BELOW)), LookupProof(leaves)
+    def roots(self, tape: LookupTape, line: LookupClaim, stretch: Stretch) -> tuple[Digest, ...]:
+        """A list of roots over the parts of a stretch that has none yet; the line ends before its word."""
+        end, _ = tape.shape.out_at(line.word)
+        left = stretch.levels - stretch.level
+        cut = replace(stretch, bits=-(-left // -(-left // LOOK)))
+        return tuple(Digest(tape.prefix(min(words, end)).hex()) for words in cut.ends[1:])
 
-    def word_proof(self, claim: LookupClaim, index: int) -> LookupProof:
-        """What word `index` of a line is judged from, by its leaves. The line is the true one up to it."""
-        tape = self.tape(claim.row, claim.lookup)
-        return self.proof_of(claim, index, tape)
+    def move(self, dispute: Dispute, tape: LookupTape | None = None) -> LineMove:
+        """The next move about a lookup's line, of a player whose line is `tape`: by default the true one.
 
-    def proof_of(self, claim: LookupClaim, index: int, tape: LookupTape | SeenLine) -> LookupProof:
-        """The same from another party's line, of which all that is read has been shown to be equal or is its own."""
-        reads = Reads(self.profile, tape.shape, claim.table, tape.turns())
-        found, proof = list[ProvenLeaf](), LookupProof()
-        for read in reads.of(index):
-            if read.where == "datum":
+        Errors: ValueError where nothing of the other's is false.
+        """
+        line, stretch = dispute.line, dispute.stretch
+        assert line is not None
+        tape = tape or self.tape(line.row, line.lookup)
+        if stretch is None:
+            return LineMove("begin", roots=self.roots(tape, line, _whole(line.levels)))
+        end, _ = tape.shape.out_at(line.word)
+        for part, words in enumerate(stretch.ends[1:]):
+            if tape.prefix(min(words, end)).hex() != dispute.roots[part + 1]:
+                break
+        else:
+            if stretch.level:
+                raise ValueError("no root of the other player is false")
+            return LineMove("result", part, proof=self.result_proof(line, tape))
+        below = stretch.part(part)
+        if below.level < below.levels:
+            return LineMove("cut", part, self.roots(tape, line, below))
+        if below.node >= end:
+            return LineMove("word", part)
+        return LineMove("word", part, said=tape.word(below.node), proof=self.word_proof(line, below.node, tape))
+
+    def word_proof(self, claim: LookupClaim, index: int, tape: LookupTape | None = None) -> bytes:
+        """What word `index` of a line is worked out from, of which `tape` has all words before."""
+        tape = tape or self.tape(claim.row, claim.lookup)
+        return self._read(claim, index, tape)
+
+    def result_proof(self, claim: LookupClaim, tape: LookupTape | None = None) -> bytes:
+        """What the word of a lookup is worked out from."""
+        tape = tape or self.tape(claim.row, claim.lookup)
+        index, _ = tape.shape.out_at(claim.word)
+        return self._read(claim, index, tape)
+
+    def _read(self, claim: LookupClaim, index: int, tape: LookupTape) -> bytes:
+        record, proof = self._record(claim.lookup), LineProof(tape.begun(index))
+        for read in Reads(self.profile, tape.shape, record, tape.turns()).of(index):
+            if read.where == "line" and read.index // LEAF == index // LEAF:
+                proof.there()
+            elif read.where == "line":
+                proof.read(read, lambda at=read.index: tape.opening(at, index))  # type: ignore[misc]
+            elif read.where == "datum":
                 term, word = divmod(read.index, self.profile.polynomial_size + 1)
-                wire, _ = self._pair(self.program.value_term_at(claim.first + term))
-                if wire >= self.program.inputs:
-                    continue
-                proof = self._datum(claim.row, wire, word)
-                found += proof.leaves
+                wire, _ = self._pair(record.term_at(term))
+                if wire < self.program.inputs:
+                    self._datum(proof, claim.row, wire, word)
             else:
-                found.append(self._opened(claim, tape, read))
-        return LookupProof(tuple(found), proof.shard, proof.file_root, proof.file_path)
+                proof.read(read, lambda place=read: self._opened(place))  # type: ignore[misc]
+        return proof.data
 
-    def _opened(self, claim: LookupClaim, tape: LookupTape | SeenLine, read: ReadPlace) -> ProvenLeaf:
-        tables = self._lookups
-        match read.where:
-            case "line":
-                return tape.opening(read.index)
-            case "term":
-                return self.program.leaf(self.program.value_term_at(claim.first + read.index))
-            case "keyswitch":
-                return opened(self._key.keyswitch, read.index)
-            case "points":
-                return opened(self._key.points, read.index)
-            case "tests":
-                return opened(tables.tests, read.index)
-            case _:
-                return opened(roots_of_unity(self.profile), read.index)
+    def _record(self, lookup: int) -> Record:
+        value, test = self._pair(place := self.program.lookup_at(lookup))
+        at = self.program.value_at(value)
+        first, terms = (int(each) for each in self.program.words[at + 1 : at + 3])
+        return Record((place, at), test, terms, lambda term: self.program.value_term_at(first + term))
 
-    def _datum(self, row: int, wire: int, word: int) -> LookupProof:
-        """Leaves of the shard's and the wire's records, then of the word's file, or of the mask's seed."""
+    def _opened(self, read: ReadPlace) -> list[bytes]:
+        if read.where == "program":
+            return _flat(self.program.leaf(read.index))
+        arrays = {"keyswitch": self._key.keyswitch, "points": self._key.points, "tests": self._lookups.tests}
+        words = roots_of_unity(self.profile) if read.where == "roots" else arrays[read.where]
+        return _flat(opened(words, read.index))
+
+    def _datum(self, proof: LineProof, row: int, wire: int, word: int) -> None:
+        """The shard, its record and the wire's; then the word's file, or the mask's seed."""
         program, shard = self.program, self.program.shard_of(row)
+        proof.data += shard.to_bytes(32, "big")
         place = program.input_at(shard, wire)
-        leaves = [program.leaf(program.shard_at(shard)), program.leaf(place)]
+        records = [program.shard_at(shard), place]
         if word < self.profile.polynomial_size:
-            return LookupProof((*leaves, program.leaf(program.seed_at(shard, wire))), shard)
+            records.append(program.seed_at(shard, wire))
+        for each in records:
+            proof.read(ReadPlace("program", each), lambda at=each: _flat(program.leaf(at)))  # type: ignore[misc]
+        if word < self.profile.polynomial_size:
+            return
         file, base = (int(each) for each in program.words[place : place + 2])
-        inside, roots = row - int(program.words[program.shard_at(shard)]), self.roots()
-        leaves.append(proven(self.file(file), base + inside))
-        path = tuple(Digest(each) for each in merkle.file_proof(roots, file))
-        return LookupProof(tuple(leaves), shard, Digest(roots[file]), path)
+        inside, roots = row - int(program.words[program.shard_at(shard)]), self.file_roots()
+        path = [bytes.fromhex(each) for each in merkle.file_proof(roots, file)]
+        proof.data += b"".join([bytes.fromhex(roots[file]), *path, *_flat(proven(self.file(file), base + inside))])
 
     def _value(self, row: int, value: int) -> tuple[U64, U64, U64, int]:
         """The ciphertext of a value that is looked up, the words of its wires, their weights, its bias."""
@@ -186,6 +257,32 @@ class LookupGame:
     def _lookups(self) -> Lookups:
         assert self.program.lookups is not None
         return self.program.lookups
+
+
+@dataclass
+class LineProof:
+    """Leaves as the contract reads them, one after the other; one that was read last is not there again."""
+
+    data: bytes = b""
+    _last: tuple[str, int] = ("", 0)
+
+    def there(self) -> None:
+        """A word of the leaf that is not full, which the proof begins with."""
+        self._last = "", 0
+
+    def read(self, place: ReadPlace, opened: Callable[[], list[bytes]]) -> None:
+        """The leaf of a word, unless it was the last one."""
+        if self._last != (place.where, place.index // LEAF):
+            self._last = place.where, place.index // LEAF
+            self.data += b"".join(opened())
+
+
+def _whole(levels: int) -> Stretch:
+    return Stretch(ZERO, levels, 0, 0, 0)
+
+
+def _flat(leaf: ProvenLeaf) -> list[bytes]:
+    return [leaf.data, *(bytes.fromhex(each) for each in leaf.path)]
 
 
 def opened(words: U64, index: int) -> ProvenLeaf:

@@ -21,6 +21,7 @@ from fhe.engine.gadget import table_polynomials
 from fhe.engine.hashing import builder, root_of
 from fhe.engine.output import lwe_bits
 from fhe.engine.roots import roots
+from fhe.engine.trace.tape import TapeShape
 from fhe.engine.transform import key_points
 from fhe.evaluation_key import EvaluationKey
 from fhe.profile import EncryptionProfile
@@ -28,7 +29,9 @@ from fhe.profile import EncryptionProfile
 
 @dataclass(frozen=True, eq=False)
 class KeyTables:
-    """What of an evaluation key a lookup reads: keyswitch rows, and the bootstrap key's points (n, L, 2, 2, N)."""
+    """What of an evaluation key a lookup reads, so that the words of one rule stand together: the keyswitch key
+    (n + 1, N, L'), and the bootstrap key's points (n, 2, H, 2, L, 2): step, column, point, row, level, part.
+    """
 
     keyswitch: U64
     points: U64
@@ -36,10 +39,8 @@ class KeyTables:
     @classmethod
     def of(cls, key: EvaluationKey) -> KeyTables:
         """From the key, polynomial by polynomial: as much memory again as its bootstrap part."""
-        points = np.empty_like(key.bootstrap)
-        for step, polynomials in enumerate(key.bootstrap):
-            points[step] = points_of(polynomials)
-        return cls(key.keyswitch, points)
+        points = np.stack([points_of(polynomials) for polynomials in key.bootstrap])
+        return cls(np.ascontiguousarray(key.keyswitch.transpose(2, 0, 1)), points)
 
     @cached_property
     def digests(self) -> tuple[Digest, Digest]:
@@ -48,17 +49,19 @@ class KeyTables:
 
 
 def points_of(polynomials: U64) -> U64:
-    """The points of a step's polynomials (L, 2, 2, N): real, then imaginary part of each, as words."""
+    """The points of a step's polynomials (L, 2, 2, N) as words (2, H, 2, L, 2): column, point, row, level, part."""
     re, im = key_points(polynomials)
-    return np.stack([re, im], -1).reshape(polynomials.shape).view(np.uint64)
+    return np.ascontiguousarray(np.stack([re, im], -1).transpose(2, 3, 1, 0, 4)).view(np.uint64)
 
 
 def roots_of_key(key: EvaluationKey) -> KeyRoots:
     """What a manifest says of its evaluation key: as `KeyTables.digests`, of which one step's points are in memory."""
-    points = builder()
+    rows, points = builder(), builder()
+    for word in range(key.keyswitch.shape[2]):
+        rows.update(key.keyswitch[:, :, word].astype("<u8").tobytes())
     for polynomials in key.bootstrap:
         points.update(points_of(polynomials).astype("<u8").tobytes())
-    return KeyRoots(keyswitch=file_root(key.keyswitch), points=points.root(), packs=key.packing is not None)
+    return KeyRoots(keyswitch=rows.root(), points=points.root(), packs=key.packing is not None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +83,9 @@ class Lookups:
         bootstrap, keyswitch = self.profile.bootstrap, self.profile.keyswitch
         return (
             self.profile.lwe_dimension, keyswitch.base_log, keyswitch.levels, bootstrap.base_log, bootstrap.levels,
-            int(self.centred), len(self.values), len(self.terms), len(self.lookups), len(self.tests),
-            lwe_bits(self.profile), *self.key.digests, file_root(self.tests), file_root(roots_of_unity(self.profile)),
+            int(self.centred), len(self.values), len(self.terms), self.most, len(self.lookups), len(self.tests),
+            lwe_bits(self.profile), TapeShape.of(self.profile, self.most).levels_of_words, *self.key.digests,
+            file_root(self.tests), file_root(roots_of_unity(self.profile)),
         )  # fmt: skip
 
     @property
@@ -90,15 +94,23 @@ class Lookups:
         return fields_digest(self.header)
 
     @property
+    def most(self) -> int:
+        """Terms of the value that has most."""
+        return int(self.values[:, 2].max())
+
+    @property
     def sections(self) -> tuple[U64, ...]:
         """What follows the shards in the program's words."""
         return self.values, self.terms, self.lookups, self.seeds
 
 
 def roots_of_unity(profile: EncryptionProfile) -> U64:
-    """(2 N, 2): real and imaginary part of each, as words."""
-    real, imaginary = roots(2 * profile.polynomial_size)
-    return np.stack([real, imaginary], -1).view(np.uint64)
+    """(2 N, 4, 2): of each root its powers 0 to 3, real and imaginary part, as words."""
+    turn = 2 * profile.polynomial_size
+    real, imaginary = roots(turn)
+    powers = np.arange(turn)[:, None] * np.arange(4) % turn
+    words: U64 = np.stack([real[powers], imaginary[powers]], -1).view(np.uint64)
+    return words
 
 
 def file_root(words: U64) -> Digest:

@@ -1,7 +1,8 @@
 """All words of one lookup in one line, each of which follows from words before it: docs/trace.md, section 8.
 
-The line is cut in slots of one size, which are computed one at a time; of the others only the hash is kept. Whoever
-holds another line differs from it in a first word, and that word is false by itself.
+The line is cut in slots of one size, which are computed one at a time; of the others only some hashes are kept. Whoever
+holds another line differs from it in a first word, and that word is false by itself. Points of a stage stand in the
+order in which the next one reads them.
 """
 
 from __future__ import annotations
@@ -9,25 +10,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from itertools import pairwise
 
 import numpy as np
 
-from app.protocol.ids import Digest
-from app.protocol.market.disputes import ProvenLeaf
 from fhe.arrays import F64, U64
 from fhe.engine.gadget import digits, rotate
 from fhe.engine.hashing import root_of
 from fhe.engine.trace.lookup import LookupTrace
 from fhe.engine.trace.names import depth
-from fhe.engine.transform import Complex, add, join, levels, multiply, split, to_words
+from fhe.engine.transform import Complex, Level, add, join, levels, multiply, split, to_words
 from fhe.profile import EncryptionProfile
 
 LEAF = 16  # words
+KEPT = 4  # slots
+EMPTY = bytes(32)  # the root over no words
 
 
 @dataclass(frozen=True)
 class TapeShape:
-    """Where everything is, in words. n steps, N, L levels of the bootstrap gadget, T terms of the value looked up."""
+    """Where everything is, in words. n steps, N, L levels of the bootstrap gadget, room for T terms."""
 
     steps: int
     size: int
@@ -37,7 +39,7 @@ class TapeShape:
 
     @classmethod
     def of(cls, profile: EncryptionProfile, terms: int) -> TapeShape:
-        """Of a lookup under a profile."""
+        """Of lookups of a program whose values have at most so many terms."""
         return cls(profile.lwe_dimension, profile.polynomial_size, profile.bootstrap.levels, depth(profile), terms)
 
     @property
@@ -56,15 +58,20 @@ class TapeShape:
         return -(-(self.steps + 1) // LEAF) * LEAF
 
     @cached_property
-    def slot_depth(self) -> int:
-        """log2 of a slot's leaves."""
-        most = max(self.last_at + 4 * self.size, 3 * self.part + 2 * self.size)
-        return max(3, (-(-most // LEAF) - 1).bit_length())
+    def _most(self) -> int:
+        """Words that a slot has to hold."""
+        return max(self.last_at + 4 * self.size, 3 * self.part + 2 * self.size)
 
-    @property
+    @cached_property
+    def chunk_depth(self) -> int:
+        """log2 of a chunk's leaves: an eighth of the power of two of leaves that holds a slot."""
+        return max(0, (-(-self._most // LEAF) - 1).bit_length() - 3)
+
+    @cached_property
     def slot(self) -> int:
-        """Words of a slot."""
-        return LEAF << self.slot_depth
+        """Words of a slot: whole chunks."""
+        chunk = LEAF << self.chunk_depth
+        return -(-self._most // chunk) * chunk
 
     def _after(self, start: int, words: int) -> int:
         return start + -(-words // self.slot) * self.slot
@@ -118,15 +125,15 @@ class TapeShape:
         """How many there are."""
         return self.steps_at // self.slot + self.steps
 
-    @property
-    def top(self) -> int:
-        """Levels of the tree above slots."""
-        return (self.slots - 1).bit_length()
+    @cached_property
+    def tree(self) -> int:
+        """Levels of the tree above leaves."""
+        return (self.slots * self.slot // LEAF - 1).bit_length()
 
     @property
-    def tree(self) -> int:
-        """Levels of the whole tree."""
-        return self.top + self.slot_depth
+    def levels_of_words(self) -> int:
+        """Levels of the tree above words."""
+        return self.tree + LEAF.bit_length() - 1
 
     def out_at(self, word: int) -> tuple[int, bool]:
         """The word of the last step that word number `word` of the result is, and whether it is negated."""
@@ -135,14 +142,15 @@ class TapeShape:
 
 
 class LookupTape:
-    """The line of one lookup. `wires`: the words (T, N + 1) that the value reads, with `weights` and `bias`."""
+    """The line of one lookup. `wires`: the words (T, N + 1) that the value reads, with `weights` and `bias`; zeros
+    where it has fewer terms than there is room for.
+    """
 
     def __init__(self, trace: LookupTrace, points: U64, wires: U64, weights: U64, bias: int) -> None:
         """`trace`: of the value; `points` as `KeyTables.points`."""
         self.shape = TapeShape.of(trace.profile, len(wires))
         self._trace, self._points, self._wires, self._weights, self._bias = trace, points, wires, weights, bias
-        self._hashes: list[bytes] | None = None
-        self._tree: tuple[int, list[list[bytes]]] | None = None
+        self._kept: dict[int, tuple[bytes, list[list[bytes]]]] = {}
 
     def slot(self, number: int) -> U64:
         """The words of a slot. Slots of steps that are asked for in order cost one step each."""
@@ -165,13 +173,14 @@ class LookupTape:
 
     def word(self, index: int) -> int:
         """One word."""
-        return int(self.slot(index // self.shape.slot)[index % self.shape.slot])
+        inside = index % LEAF
+        return int.from_bytes(self.leaf(index // LEAF)[8 * inside : 8 * inside + 8], "little")
 
     def turns(self) -> tuple[int, ...]:
         """The turns of all steps and of the body."""
+        data, _ = self._inside(self.shape.small_at // self.shape.slot)
         inside = self.shape.turns_at - self.shape.small_at
-        words = self.slot(self.shape.small_at // self.shape.slot)[inside : inside + self.shape.steps + 1]
-        return tuple(words.tolist())
+        return tuple(np.frombuffer(data, "<u8")[inside : inside + self.shape.steps + 1].tolist())
 
     def out(self, word: int) -> int:
         """A word of the result."""
@@ -179,56 +188,60 @@ class LookupTape:
         found = self.word(place)
         return -found % (1 << 64) if negated else found
 
-    @property
-    def root(self) -> Digest:
-        """Of the whole line, filled up with zeros to a power of two of leaves."""
-        return Digest(self.node(0, 0).hex())
+    def node(self, height: int, number: int) -> bytes:
+        """The hash over 2^height leaves, from leaf number * 2^height on; all are in slots."""
+        inside = self.shape.chunk_depth
+        if height >= inside:
+            return self._trees[height - inside][number]
+        leaves = self.shape.slot // LEAF
+        slot = (number << height) // leaves
+        return self._inside(slot)[1][height][number - (slot * leaves >> height)]
 
-    def node(self, level: int, number: int) -> bytes:
-        """The hash of a node, `level` levels below the root."""
-        if level <= self.shape.top:
-            return self._top[level][number]
-        slot, inside = number >> level - self.shape.top, number & (1 << level - self.shape.top) - 1
-        return self._inside(slot)[level - self.shape.top][inside]
+    def prefix(self, words: int) -> bytes:
+        """The root over the first `words` words; 32 zero bytes for none."""
+        return sha256(b"\x03" + self.begun(words)).digest() if words else EMPTY
 
-    def children(self, level: int, node: int, bits: int) -> tuple[Digest, ...]:
-        """The hashes `bits` levels below a node."""
-        return tuple(Digest(self.node(level + bits, (node << bits) + k).hex()) for k in range(1 << bits))
+    def begun(self, words: int) -> bytes:
+        """What that root is of: the hashes of the whole trees that full leaves make up, the largest first; then the
+        words of the leaf that is not full.
+        """
+        leaf, inside = divmod(words, LEAF)
+        heights = [height for height in range(leaf.bit_length())[::-1] if leaf >> height & 1]
+        peaks = [self.node(height, (leaf >> height) - 1) for height in heights]
+        return b"".join([*peaks, self.leaf(leaf)[: 8 * inside] if inside else b""])
 
-    def path(self, level: int, node: int) -> tuple[Digest, ...]:
-        """What leads from a node to the root."""
-        return tuple(Digest(self.node(level - up, node >> up ^ 1).hex()) for up in range(level))
+    def leaf(self, number: int) -> bytes:
+        """The bytes of a leaf."""
+        slot, inside = divmod(number, self.shape.slot // LEAF)
+        return self._inside(slot)[0][8 * LEAF * inside :][: 8 * LEAF]
 
-    def leaves(self, level: int, node: int) -> bytes:
-        """The bytes below a node that lies inside a slot."""
-        count = 1 << self.shape.tree - level
-        first = node * count * LEAF
-        words = self.slot(first // self.shape.slot)[first % self.shape.slot :][: count * LEAF]
-        return words.astype("<u8").tobytes()
-
-    def opening(self, index: int) -> ProvenLeaf:
-        """The leaf that has a word, and its path."""
-        leaf, tree = index // LEAF, self.shape.tree
-        return ProvenLeaf(self.leaves(tree, leaf), self.path(tree, leaf))
+    def opening(self, index: int, words: int) -> list[bytes]:
+        """The leaf that has word `index`, and its path to the tree that it is of among the first `words` words."""
+        leaf = index // LEAF
+        heights = range((leaf ^ words // LEAF).bit_length() - 1)
+        return [self.leaf(leaf), *(self.node(height, leaf >> height ^ 1) for height in heights)]
 
     @cached_property
-    def _top(self) -> list[list[bytes]]:
-        shape = self.shape
-        hashes = [bytes.fromhex(root_of(self.slot(number).astype("<u8").tobytes())) for number in range(shape.slots)]
-        empty = bytes.fromhex(root_of(bytes(8 * shape.slot)))
-        levels_up = [hashes + [empty] * ((1 << shape.top) - shape.slots)]
-        while len(levels_up[0]) > 1:
-            levels_up.insert(0, _up(levels_up[0]))
-        return levels_up
+    def _trees(self) -> list[list[bytes]]:
+        """The hashes of chunks, of each two, and so on."""
+        size = 8 * LEAF << self.shape.chunk_depth
+        chunks = list[bytes]()
+        for number in range(self.shape.slots):
+            data = self.slot(number).astype("<u8").tobytes()
+            chunks += [bytes.fromhex(root_of(data[at : at + size])) for at in range(0, len(data), size)]
+        return _tree(chunks)
 
-    def _inside(self, slot: int) -> list[list[bytes]]:
-        if self._tree is None or self._tree[0] != slot:
+    def _inside(self, slot: int) -> tuple[bytes, list[list[bytes]]]:
+        """The words of a slot and the trees in it, of the few that were asked for last."""
+        found = self._kept.pop(slot, None)
+        if found is None:
             data = self.slot(slot).astype("<u8").tobytes()
-            found = [[sha256(b"\x00" + data[at : at + 128]).digest() for at in range(0, len(data), 128)]]
-            while len(found[0]) > 1:
-                found.insert(0, _up(found[0]))
-            self._tree = slot, found
-        return self._tree[1]
+            leaves = [sha256(b"\x00" + data[at : at + 128]).digest() for at in range(0, len(data), 128)]
+            found = data, _tree(leaves)
+        self._kept[slot] = found
+        while len(self._kept) > KEPT:
+            del self._kept[next(iter(self._kept))]
+        return found
 
     @cached_property
     def _sums(self) -> U64:
@@ -263,26 +276,33 @@ class LookupTape:
         turn = self._trace.state("turns").view(np.int64)[step : step + 1]
         cut = digits(rotate(before[None], turn)[0] - before, profile.bootstrap).astype(np.float64).transpose(1, 0, 2)
         re, im = cut[..., : size // 2].copy(), cut[..., size // 2 :].copy()
-        stages = [_words(re, im)]
-        for level in levels(size // 2):
+        order = levels(size // 2)
+        stages = [_words(re, im, order[0])]
+        for level, after in pairwise(order):
             split(re, im, level)
-            stages.append(_words(re, im))
+            stages.append(_words(re, im, after))
+        split(re, im, order[-1])
+        stages.append(np.stack([re, im], -1).reshape(2 * self.shape.levels, -1, 2).swapaxes(0, 1).reshape(-1))
         re, im = self._products(step, re, im)
-        stages.append(_words(re, im))
-        for level in levels(size // 2)[::-1]:
+        stages.append(_words(re, im, order[-1]))
+        for level, after in zip(order[:0:-1], order[-2::-1], strict=True):
             join(re, im, level)
-            stages.append(_words(re, im))
+            stages.append(_words(re, im, after))
+        join(re, im, order[0])
+        stages.append(np.stack([re, im], -1).reshape(-1))
         added = to_words(re, im).reshape(-1)
-        return np.concatenate([*stages, added, before.reshape(-1) + added])
+        come_out = before.reshape(-1) + added
+        self._trace.known(step + 1, come_out.reshape(2, size))
+        return np.concatenate([*(_as_words(each) for each in stages), added, come_out])
 
     def _products(self, step: int, re: F64, im: F64) -> Complex:
-        points = self._points[step].view(np.float64).reshape(self.shape.levels, 2, 2, -1, 2)
+        points = self._points[step].view(np.float64)  # column, point, row, level, part
         columns = []
         for column in range(2):
             total: Complex | None = None
             for row in range(2):
                 for level in range(self.shape.levels):
-                    key = points[level, row, column]
+                    key = points[column, :, row, level]
                     term = multiply((re[row, level], im[row, level]), (key[:, 0], key[:, 1]))
                     total = term if total is None else add(total, term)
             assert total is not None
@@ -290,9 +310,21 @@ class LookupTape:
         return np.stack([real for real, _ in columns]), np.stack([imaginary for _, imaginary in columns])
 
 
-def _up(level: list[bytes]) -> list[bytes]:
-    return [sha256(b"\x01" + level[k] + level[k + 1]).digest() for k in range(0, len(level), 2)]
+def _tree(level: list[bytes]) -> list[list[bytes]]:
+    """Hashes, of each two of them, and so on; of an odd last one nothing."""
+    found = [level]
+    while len(level) > 1:
+        level = [sha256(b"\x01" + level[k] + level[k + 1]).digest() for k in range(0, len(level) - 1, 2)]
+        found.append(level)
+    return found
 
 
-def _words(re: F64, im: F64) -> U64:
-    return np.stack([re, im], -1).reshape(-1).view(np.uint64)
+def _words(re: F64, im: F64, level: Level) -> F64:
+    """Points (..., H) where the nodes of a level have theirs side by side."""
+    both = np.stack([re, im], -1)
+    found: F64 = both.reshape(-1, level.radix, level.width, 2).swapaxes(1, 2).reshape(-1)
+    return found
+
+
+def _as_words(numbers: F64) -> U64:
+    return np.ascontiguousarray(numbers).view(np.uint64)

@@ -48,7 +48,7 @@ def test_the_history_brings_about_every_event_that_has_a_rule(market: Market) ->
     """The other tests of this file say something of each rule."""
     seen = {(each.contract, each.name) for each in market.events(market.first_block, market.block_number)}
     # the first takes more than 32 seats, the others real results: tests/dispute has the first of them
-    shown = {("Disputes", name) for name in ("DisputeShown", "DisputeSummed", "DisputeDescended")}
+    shown = {("Disputes", name) for name in ("DisputeShown", "DisputeSummed", "DisputeDescended", "DisputeCut")}
     assert RULES.keys() - seen == {("JobMarket", "DrawContinued"), *shown}
 
 

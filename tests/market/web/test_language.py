@@ -34,7 +34,7 @@ SAME = {
     "Bootstraps", "Block", "Gas", "Code",
     "one-vs-rest",
 }  # fmt: skip
-QUIET = {"code", "pre", "script", "style"}
+QUIET = {"code", "pre", "q", "script", "style"}
 VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr", "path", "rect", "line"}
 
 
@@ -163,6 +163,31 @@ def test_programs_read_english(site: TestClient) -> None:
     assert site.get("/v1/datasets/77", headers={"darkroom-language": "xx"}).json() | {
         "instance": ""
     } == plain.json() | {"instance": ""}
+
+
+BAD = (
+    {}, [], "x", {"account": 5, "nope": 1, "offer": "x", "job": 1.5}, {"account": "0x12", "offer": 0, "job": None},
+    {"account": "0xff00000000000000000000000000000000000f00", "offers": [1] * 21, "offer": 1 << 60, "job": "9" * 5000},
+    {"price_license": -1, "beneficiaries": 7, "days": "x", "max_jobs": True, "approve": "x", "policy": "z" * 64},
+)  # fmt: skip
+
+
+def test_what_is_wrong_with_a_field_is_said_in_the_page_s_language(site: TestClient) -> None:
+    """Programs read pydantic's sentences; a page's own script reads the same in its visitor's language."""
+    asked = [("/v1/jobs?limit=x&state=zzz", None), ("/v1/jobs?nope=1", None), ("/v1/datasets?limit=0", None)]
+    orders = ("buy-license", "create-offer", "draw-job", "withdraw", "settle-license", "publish")
+    asked += [(f"/v1/transactions/{name}", body) for body in BAD for name in orders]
+    told: dict[str, str] = {}
+    for path, body in asked:
+        way = {"method": "GET" if body is None else "POST", "url": path, "json": body}
+        english, german = site.request(**way), site.request(**way, headers={"darkroom-language": "de"})
+        assert english.status_code == german.status_code == 422, (path, body, english.text)
+        here, there = german.json()["errors"], english.json()["errors"]
+        assert [each["field"] for each in here] == [each["field"] for each in there]
+        told |= {each["message"]: said["message"] for each, said in zip(there, here, strict=True)}
+    assert len(told) >= 12
+    assert {before for before, after in told.items() if before == after or english_in(after)} == set()
+    assert told["Field required"] == "Dieses Feld fehlt"
 
 
 def test_scripts_bring_their_words(site: TestClient) -> None:

@@ -88,6 +88,9 @@ def test_a_block_has_a_page(site: TestClient, scene: MarketNode) -> None:
     assert f'href="/blocks/{number}"' in site.get(f"/search?q=block+{number}").text
     job_page = site.get(f"/jobs/{scene.settled}").text
     assert re.search(r'href="/blocks/\d+"', job_page)
+    for digest in (scene.circuit, scene.market.job(scene.settled).sealed):
+        link = next(each for each in re.findall(r'href="(/[^"]*)"', job_page) if digest in each)
+        assert site.get(link).status_code == 200, link
     assert site.get(f"/blocks/{scene.market.block_number + 1}").status_code == 404
     for bad in ("-1", "x", str(1 << 60)):
         assert site.get(f"/blocks/{bad}").status_code == 404, bad

@@ -24,6 +24,7 @@ from tests.vectors.audits.forgeries import (
     edited,
     evaluation_key,
     false_root,
+    false_roots,
     in_table,
     lied,
     manifest_of,
@@ -37,7 +38,7 @@ from tests.vectors.audits.forgeries import (
     withheld,
     word,
 )
-from tests.vectors.audits.record import APPROVED, LINEAR, REFUSED, TREES, WAITING
+from tests.vectors.audits.record import APPROVED, JUDGED, LINEAR, REFUSED, TREES, WAITING
 
 SPOILT, WITHHELD = "other bytes under its name", "nobody has it"
 
@@ -108,10 +109,23 @@ HONEST: dict[str, tuple[int, Verdict, str]] = {
     "honest trees": (TREES, "confirmed", "two lookups, bootstrapped, released"),
     "honest approved": (APPROVED, "confirmed", "released after its owner's yes"),
     "honest refused": (REFUSED, "confirmed", "refused by the policy, at no cost"),
+    "honest judged": (JUDGED, "confirmed", "two lookups whose order states its program, on edition 3"),
     "honest waiting": (WAITING, "open", "computed and not decided yet"),
 }
 
 FAULTS: dict[str, Fault] = {
+    "program of another circuit": Fault(
+        "program", "the order states what no circuit has here", lambda f: f.state(JUDGED, OTHER), JUDGED
+    ),
+    "program that the contract does not keep": Fault(
+        "program",
+        "the contract holds executors to another order",
+        lambda f: f.answer("JobMarket", "orderDigest", JUDGED, value=OTHER),
+        JUDGED,
+    ),
+    "program of false roots": Fault(
+        "program", "the manifest says roots that are not its key's, and the order goes by them", false_roots, JUDGED
+    ),
     "commitment forged": Fault("commitment", "a commitment that no salt gives", edited("Committed", commitment=OTHER)),
     "commitment to another receipt": Fault("commitment", "the promise was of other bytes", promised(receipt=OTHER)),
     "commitment of another provider": Fault(

@@ -9,6 +9,9 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
+
 from app.chain.contracts.abi import Interface, Signature
 from app.chain.contracts.deployment import ORDER
 from app.chain.contracts.entities import commitment, content, next_head
@@ -25,6 +28,7 @@ from tests.support.market import person
 
 Args = dict[str, Any]
 RAW_CODEC = 0x55
+ORDER_TYPES = ("bytes32", "uint64", "uint64", "bytes32", "bytes32")
 
 
 @cache
@@ -213,7 +217,7 @@ class Forgery:
     def rehead(self) -> None:
         """The dataset's head follows from its answers again."""
         head = ZERO
-        keys = [key for job in range(1, 6) for name in ("JobReleased", "JobRefused") for key in self.events(job, name)]
+        keys = [key for job in range(1, 7) for name in ("JobReleased", "JobRefused") for key in self.events(job, name)]
         for key in sorted(keys, key=place):
             head = next_head(head, self.args(key)["job"], self.args(key)["decision"])
         self.answer("JobMarket", "decisionHead", 1, value=head)
@@ -235,7 +239,7 @@ class Forgery:
         )
         if not lie:
             return
-        for job in range(1, 5):
+        for job in range(1, 7):
             if self.events(job, "JobReleased"):
                 self.reseal(job, manifest=new["manifest"])
             self.lie(job, manifest=new["manifest"], data_root=new["dataRoot"])
@@ -247,6 +251,16 @@ class Forgery:
         self.replace(old.circuit, sha256(circuit))
         self.reseal(job, circuit=sha256(circuit))
         self.lie(job, circuit=sha256(circuit))
+
+    def state(self, number: int, program: str) -> None:
+        """The buyer had stated another program, and the contract keeps that."""
+        (key,) = self.events(number, "ProgramStated")
+        self.edit(key, program=program)
+        order = self.args(*self.events(number, "JobOpened"))
+        kept = self.result("DatasetRegistry", "get", 1)["content"]
+        words = [bytes.fromhex(order["circuit"]), order["firstRow"], order["rows"]]
+        data = encode(ORDER_TYPES, [*words, bytes.fromhex(kept), bytes.fromhex(program)])
+        self.answer("JobMarket", "orderDigest", number, value=bytes(keccak(data)).hex())
 
     def output(self, job: int, data: bytes) -> None:
         """All executors agreed on other output bytes."""

@@ -7,13 +7,15 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from app.chain.contracts.entities import commitment
+from app.execution.program import stated_program
 from app.protocol.data import merkle
+from app.protocol.data.manifest import Manifest
 from app.protocol.market.receipt import SealedResult
 from fhe.circuit.circuit import Linear
 from fhe.circuit.codec import decode, encode
 from tests.support.market import digest, person
 from tests.vectors.audits.forge import Args, Forgery
-from tests.vectors.audits.record import APPROVED, LINEAR
+from tests.vectors.audits.record import APPROVED, JUDGED, LINEAR, PROFILE
 
 STRANGER = person("stranger").address
 OTHER = digest("another")
@@ -70,6 +72,17 @@ def denied(f: Forgery) -> None:
 def manifest_of(f: Forgery) -> str:
     """The digest of the dataset's manifest."""
     return str(f.args(f.events(0, "DatasetVersion")[-1])["manifest"])
+
+
+def false_roots(f: Forgery) -> None:
+    """The manifest says roots that are not its key's, and the order the program that they give."""
+    key, circuit = manifest_of(f), decode(f.read(f.receipt(JUDGED).circuit))
+    table = Manifest.from_bytes(f.read(key)).table
+    assert table.key_roots is not None
+    roots = table.key_roots.model_copy(update={"points": OTHER})
+    program = stated_program(circuit, PROFILE, table.model_copy(update={"key_roots": roots}), 40)
+    f.republish(lambda strict: strict["table"]["key_roots"].update({"points": OTHER}))
+    f.state(JUDGED, program)
 
 
 def files_of(f: Forgery) -> list[Args]:

@@ -21,6 +21,7 @@ from app.custodian.agent import CustodianAgent
 from app.custodian.market_chain import MarketChain
 from app.execution.execute import execute
 from app.execution.inputs import JobInputs, load_circuit, load_manifest
+from app.execution.program import stated_program
 from app.protocol.documents import sha256
 from app.protocol.market.receipt import OutputPolicy
 from fhe.arrays import I64
@@ -34,7 +35,7 @@ from tests.support.market import DOLLAR, HOUR, MICRO, MarketOnChain, open_market
 PROFILE = insecure_test_profile(128, 6)
 COLUMNS, ROWS = 4, 100
 # What becomes of each job, in the order of their numbers.
-LINEAR, TREES, APPROVED, REFUSED, WAITING = range(1, 6)
+LINEAR, TREES, APPROVED, REFUSED, WAITING, JUDGED = range(1, 7)
 
 
 @dataclass
@@ -56,11 +57,13 @@ class RecordedMarket:
         offer = market.create_offer(self.stage.owner, self.stage.dataset, policy=policy.digest, **terms)
         return market.buy_license(self.stage.buyer, offer.value).value
 
-    def compute(self, license: int, circuit: Circuit) -> int:
-        """A job that two drawn executors computed honestly."""
+    def compute(self, license: int, circuit: Circuit, **order: Any) -> int:
+        """A job that two drawn executors computed honestly; `order` may have a `program`."""
         market, store = self.stage.market, self.dataset.store
         self.dataset.store.put(data := encode(circuit))
-        job = self.stage.open(circuit=sha256(data), license=license, rows=40, first_row=9, sealing_key=BUYER_PUBLIC)
+        job = self.stage.open(
+            circuit=sha256(data), license=license, rows=40, first_row=9, sealing_key=BUYER_PUBLIC, **order
+        )
         drawn = self.stage.draw(job)
         record = market.job(job)
         version = market.dataset_version(record.dataset, record.version)
@@ -75,7 +78,7 @@ class RecordedMarket:
         return job
 
 
-def trees(profile: EncryptionProfile) -> Circuit:
+def trees(profile: EncryptionProfile, at: int = 3) -> Circuit:
     """Two lookups of three bits each, added up and compared with a threshold."""
     bits = [Input(NAMES[column], "bins", edge) for column, edge in ((0, 2), (1, 3), (2, 4), (1, 5), (2, 2), (3, 3))]
 
@@ -92,7 +95,7 @@ def trees(profile: EncryptionProfile) -> Circuit:
         tuple(bits),
         layers,
         ("y0",),
-        Readout("threshold", 3),
+        Readout("threshold", at),
     )
 
 
@@ -102,10 +105,10 @@ def linear(weights: list[int], at: int | None = 0) -> Circuit:
 
 
 def run(folder: Path) -> tuple[Market, EncryptedDataset, EmbeddedChain]:
-    """The whole story, up to five jobs."""
+    """The whole story, up to six jobs."""
     codes = np.random.default_rng(3).integers(0, 256, (ROWS, COLUMNS))
     policy = OutputPolicy(max_rank=2)
-    dataset = EncryptedDataset(folder, insecure=PROFILE, policy=policy, codes=codes)
+    dataset = EncryptedDataset(folder, insecure=PROFILE, policy=policy, codes=codes, roots=True)
     chain = EmbeddedChain(folder / "chain.sqlite")
     stage = set_stage(open_market(chain, folder / "deployment.json"))
     stage.publish(dataset.records[1])
@@ -133,6 +136,10 @@ def run(folder: Path) -> tuple[Market, EncryptedDataset, EmbeddedChain]:
         found = agent.process(job)
         assert (job, str(found.what)) == (number, outcome), found
     assert world.compute(plain, linear([5, -9, 4, 6])) == WAITING
+    judged = trees(PROFILE, at=4)
+    program = stated_program(judged, PROFILE, dataset.manifest.table, 40)
+    assert world.compute(open_, judged, program=program) == JUDGED
+    assert str(agent.process(JUDGED).what) == "done"
     return market, dataset, chain
 
 
@@ -164,7 +171,7 @@ def record() -> dict[str, Any]:
 
         deployment = read_deployment(folder / "deployment.json")
         heard = Market(client_of(node, deployment), deployment)
-        for job in range(LINEAR, WAITING + 1):
+        for job in range(LINEAR, JUDGED + 1):
             report = Auditor(heard, dataset.store, find_profile=lambda digest: find(digest, [PROFILE])).audit(job)
             assert report.confirmed, [check for check in report.checks if check.status == "wrong"]
         dataset.store.put(PROFILE.to_bytes())

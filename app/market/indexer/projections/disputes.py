@@ -50,6 +50,13 @@ def moved(work: UnitOfWork, each: IndexedEvent) -> None:
     dispute.moves += 1
 
 
+def cut(work: UnitOfWork, each: IndexedEvent) -> None:
+    """The same of a move about a lookup's words."""
+    dispute = work.edit(DisputeRow, each.args["dispute"])
+    dispute.phase, dispute.deadline = each.args["phase"], each.args["deadline"]
+    dispute.moves += 1
+
+
 def ended(work: UnitOfWork, each: IndexedEvent) -> None:
     """The contract judged, or somebody was silent. The bond goes back, or half of it to the executor."""
     dispute = work.edit(DisputeRow, each.args["dispute"])
@@ -72,5 +79,6 @@ RULES: Mapping[str, Rule] = {
     "DisputeShown": moved,
     "DisputeSummed": moved,
     "DisputeDescended": moved,
+    "DisputeCut": cut,
     "DisputeEnded": ended,
 }

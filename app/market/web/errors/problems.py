@@ -142,8 +142,11 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def _fields(request: Request, error: RequestValidationError) -> Response:
+        say = spoken().sentences.say
         found = tuple(
-            FieldError(field=_plain(".".join(str(part) for part in each["loc"][1:])), message=_plain(str(each["msg"])))
+            FieldError(
+                field=_plain(".".join(str(part) for part in each["loc"][1:])), message=say(_plain(str(each["msg"])))
+            )
             for each in error.errors()[:MAX_FIELD_ERRORS]
         )
         if any(each["loc"][0] == "path" for each in error.errors()) and not request.url.path.startswith("/v1/"):

@@ -16,7 +16,7 @@ from itertools import count
 
 from jinja2.ext import Extension
 
-INLINE = frozenset({"a", "abbr", "b", "code", "em", "i", "kbd", "small", "span", "strong"})
+INLINE = frozenset({"a", "abbr", "b", "code", "em", "i", "kbd", "q", "small", "span", "strong", "sup"})
 SPOKEN = r"aria-label|title|placeholder|alt|data-label|data-title|data-yes|data-known|data-held"
 TOKEN = re.compile(
     r"(?P<comment>\{#.*?#\})|(?P<statement>\{%.*?%\})|(?P<expression>\{\{.*?\}\})"
@@ -27,6 +27,7 @@ TOKEN = re.compile(
 ATTRIBUTE = re.compile(rf"(?<=\s)({SPOKEN})=\"((?:\{{\{{.*?\}}\}}|\{{%.*?%\}}|[^\"])*)\"", re.DOTALL)
 DESCRIBED = re.compile(r"\{%-?\s*(raw|trans)\b.*?\{%-?\s*end\1\s*[-+]?%\}", re.DOTALL)
 LETTERS = re.compile(r"[^\W\d_]{2}|[^\W\d_]\b")
+GOES_ON = re.compile(r"\s*[,.;:)]")  # a sign that ends or goes on with a sentence
 ENTITY = re.compile(r"&[a-z]+;|&#\d+;")
 PICTURE = re.compile(r"\{\{-?\s*ui\.(icon|mark|command|more)\(")
 NAME = re.compile(r"[a-z][a-z0-9_]*", re.IGNORECASE)
@@ -122,6 +123,11 @@ def _bounds(run: list[Part], first: int, last: int) -> tuple[int, int]:
             first -= 1
         while last + 1 < len(run) and _joins(run[last + 1]):
             last += 1
+        if first and GOES_ON.match(run[first][1]):  # after an element, "<b>{{ x }}</b>, and so on"
+            first -= 1
+        after = partner.get(last + 1, len(run)) + 1
+        if after < len(run) and GOES_ON.match(run[after][1]):  # before one, "of <b>{{ x }}</b>."
+            last = after
         if (first, last) == before:
             return first, last
 
