@@ -42,6 +42,7 @@ from fhe.circuit.circuit import Circuit, Input, Linear, Readout
 from fhe.circuit.codec import encode
 from fhe.engine.linear import evaluate_bodies
 from fhe.engine.output import OutputStage
+from fhe.engine.trace.finder import first_false
 from fhe.engine.trace.game import LinearGame
 from fhe.engine.trace.program import JobProgram, program_of, proven
 from fhe.engine.trace.sums import LinearTrace
@@ -173,7 +174,8 @@ class _World:
         def judged() -> tuple[int, Any]:
             claim = moved.value.claim
             assert claim is not None
-            term = self.game.fault(claim, moved.value.totals)
+            term = first_false(moved.value.totals, self.game.totals(claim))
+            assert term is not None
             return term, self.game.evidence(claim, term)
 
         executor = measured(answered)
@@ -245,7 +247,7 @@ class Stage:
         ).value
         market.bond_custodian(self.owner, dataset, 100 * DOLLAR)
         offer = market.create_offer(
-            self.owner, dataset, price_license=DOLLAR, price_job=DOLLAR, price_row=1, max_jobs=5,
+            self.owner, dataset, price_license=DOLLAR, price_job=DOLLAR, price_row=1, max_jobs=20,
             max_rows=2 * table.rows, duration=30 * DAY, policy=_digest("policy"), **BITS,
         ).value  # fmt: skip
         self.license = market.buy_license(self.buyer, offer).value

@@ -24,7 +24,7 @@ from app.protocol.policy.leakage import Leakage
 from app.protocol.policy.linear_forms import AFFINE, Form, Joint, Space, Wire, form, shares_of
 from app.protocol.vocabulary import CircuitClass
 from fhe.arrays import F64, I64
-from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Mix
+from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Mix, rotating
 from fhe.circuit.clear import block_rows, evaluate_clear
 from fhe.circuit.codec import digest
 from fhe.compile.check import input_ranges
@@ -83,8 +83,9 @@ def label_only(circuit: Circuit) -> bool:
     assert isinstance(last, Linear)
     if len(circuit.layers) == 1 or len(last.bias) != 1 or len(last.columns) != 1 or circuit.block:
         return False
-    lookup, wires = circuit.layers[-2], sum(len(each.source) for each in circuit.layers if isinstance(each, Lookup))
-    assert isinstance(lookup, Lookup)
+    lookup, wires = circuit.layers[-2], sum(len(each.source) for each in rotating(circuit.layers))
+    if not isinstance(lookup, Lookup):
+        return False  # an encrypted table has the noise of its own
     place = int(last.columns[0]) - len(circuit.inputs) - wires + len(lookup.source)
     if place < 0:
         return False

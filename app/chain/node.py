@@ -151,6 +151,9 @@ class ChainNode(Protocol):
     def logs(self, first: int, last: int, addresses: Collection[str], topics: Topics = ()) -> Sequence[Log]:
         """Events of these contracts in blocks [first, last], in order; a None topic matches any."""
 
+    def logs_in(self, blocks: Sequence[int], address: str) -> list[Sequence[Log]]:
+        """A contract's events in each of these blocks, in as few questions as the node takes. Errors: Unavailable."""
+
     def wait_block(self, number: int, timeout: float = 60.0) -> Block:
         """The head once it is at least `number`; an auto-mining chain mines up to there. Errors: Unavailable."""
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.dispute.player import Accusation, Played, Player
+from app.dispute.made import Accusation, Played
+from app.dispute.player import Player
 from app.home.network import Network, threads_available
 from app.protocol.errors import NotAllowed, TryAgain
 from app.protocol.market.disputes import Dispute

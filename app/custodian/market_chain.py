@@ -74,9 +74,13 @@ class MarketChain:
 
     def computed(self, troubled: Callable[[int, DarkroomError], None]) -> Iterable[Job]:
         """Jobs on datasets of this custodian that wait for it; see `CustodianChain`."""
-        for job in self._market.live(self._live.ids(), troubled):
-            if job.state is JobState.COMPUTED and self._market.dataset(job.dataset).custodian == self._account.address:
-                yield job
+        waiting = [job for job in self._market.live(self._live.ids(), troubled) if job.state is JobState.COMPUTED]
+        own = {
+            number
+            for number in {job.dataset for job in waiting}
+            if self._market.dataset(number).custodian == self._account.address
+        }
+        return [job for job in waiting if job.dataset in own]
 
     def open_jobs(self, dataset: int) -> Iterable[tuple[Job, int]]:
         """Jobs on a dataset that are not over, each with the key epoch of the version that it was opened on."""

@@ -1,4 +1,4 @@
-"""In which value a revealed result differs from one's own: what a challenger names when it opens a dispute."""
+"""In which bit a revealed result differs from one's own: by it a challenger names a value when it opens a dispute."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from app.storage.cid import digest_to_cid
 from fhe.merkle import builder
 
 BLOCK = 8 << 20  # bytes of either result that are in memory at a time
-WORD = 8  # bytes of a word of the form "bodies", and of its header's
 
 
 def read_receipt(store: Store, digest: Digest) -> Receipt | None:
@@ -38,11 +37,11 @@ def whole(store: Store, receipt: Receipt) -> bool:
     return root.root() == receipt.output_root
 
 
-def false_word(store: Store, digest: Digest, own: Evaluation) -> int | None:
-    """The number of a word of its output that an executor which revealed this receipt cannot show to be true, judged by
-    one's `own` evaluation; None where it could show each, or where nobody can read what it computed.
+def false_bit(store: Store, digest: Digest, own: Evaluation) -> int | None:
+    """The first bit of its output (from each byte's lowest one) that an executor which revealed this receipt cannot
+    show to be true, judged by one's `own` evaluation; None where it could show each, or nobody can read its output.
 
-    A receipt that says another job, shape or dataset cannot be shown with any word: the first one is named.
+    A receipt that says another job, shape or dataset cannot be shown with any word: the first bit is named.
     Errors: Unavailable.
     """
     if digest == own.receipt.digest:
@@ -68,6 +67,7 @@ def _first_difference(store: Store, said: Receipt, own: bytes | memoryview) -> i
         length = min(BLOCK, len(own) - start)
         theirs, ours = store.read(said.output, start, length, limit=BLOCK), own[start : start + length]
         if theirs != ours:
-            place = next(at for at in range(0, length, WORD) if theirs[at : at + WORD] != ours[at : at + WORD])
-            return (start + place) // WORD
+            place = next(at for at, (said, true) in enumerate(zip(theirs, ours, strict=True)) if said != true)
+            differing = theirs[place] ^ ours[place]
+            return 8 * (start + place) + (differing & -differing).bit_length() - 1
     return None

@@ -7,19 +7,22 @@ so to the contract.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from app.protocol.ids import Address
-from app.protocol.market.disputes import Dispute, DisputePhase, RowsClaim
+from app.protocol.market.disputes import Dispute, DisputePhase, LineMove, RowsClaim, SumClaim
+from fhe.engine.trace.finder import false_stretch, false_term, first_false
 
 
 class Truth(Protocol):
     """What a party computed itself, value by value; `app.dispute.truth.JobTruth` does."""
 
-    def totals(self, claim: RowsClaim) -> tuple[int, ...]:
-        """What an honest executor shows of a claim."""
+    def due(self, dispute: Dispute) -> Move | None:
+        """The move in a dispute that was answered, of whoever is to move; None where the other says the truth, or as
+        long as it is worked out.
+        """
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,19 @@ class Narrow:
 
 @dataclass(frozen=True)
 class Refute:
-    """The challenger shows that this total does not follow from the one before."""
+    """The challenger shows that this total does not follow from the one before, or that its wire's word is false.
+
+    A wire that is a lookup is looked into then.
+    """
 
     term: int
+
+
+@dataclass(frozen=True)
+class OnLine:
+    """A move about a lookup's line: where its words part from the other's, or what one of them follows to be."""
+
+    move: LineMove
 
 
 @dataclass(frozen=True)
@@ -53,7 +66,7 @@ class Expire:
     """The other was silent: the dispute is ended."""
 
 
-Move = Stand | Show | Narrow | Refute | Expire
+Move = Stand | Show | Narrow | Refute | OnLine | Expire
 
 
 def next_move(dispute: Dispute, me: Address, now: int, truth: Truth) -> Move | None:
@@ -67,20 +80,35 @@ def next_move(dispute: Dispute, me: Address, now: int, truth: Truth) -> Move | N
         return None
     if dispute.phase is DisputePhase.ANSWER:
         return Stand()
+    return truth.due(dispute)
+
+
+def linear_move(dispute: Dispute, totals: Callable[[RowsClaim], tuple[int, ...]]) -> Move | None:
+    """What is due about a linear result; `totals`: what an honest executor shows of a claim."""
     if (claim := dispute.claim) is None:
         return None
-    mine = truth.totals(claim)
+    mine = totals(claim)
     if dispute.phase is DisputePhase.SHOW:
         return Show(mine)
     if dispute.phase is DisputePhase.JUDGE:
-        term = departure(dispute.totals, mine)
+        term = first_false(dispute.totals, mine)
         return None if term is None else Refute(term)
-    stretch = departure(dispute.totals, mine)
-    return Narrow(len(mine) if stretch is None else stretch)
+    return Narrow(false_stretch(dispute.totals, mine))
 
 
-def departure(said: Sequence[int], mine: Sequence[int]) -> int | None:
-    """The first total that is said otherwise; 0 where another number of them is said. None where all are equal."""
-    if len(said) != len(mine):
-        return 0
-    return next((place for place, (theirs, own) in enumerate(zip(said, mine, strict=True)) if theirs != own), None)
+def lookup_move(
+    dispute: Dispute,
+    sums: Callable[[SumClaim], tuple[tuple[int, ...], tuple[int, ...]]],
+    ready: Callable[[SumClaim, int], bool],
+    on_line: Callable[[Dispute], LineMove | None],
+) -> Move | None:
+    """What is due about a result with lookups.
+
+    `sums`: totals over the terms of a word, and the word of each term's wire; `ready`: whether what shows a term to be
+    false is worked out; `on_line`: the move about a lookup's line, None as long as that is computed.
+    """
+    if (claim := dispute.summed) is not None:
+        term = false_term(dispute.totals, dispute.words, *sums(claim))
+        return None if term is None or not ready(claim, term) else Refute(term)
+    move = None if dispute.line is None else on_line(dispute)
+    return None if move is None else OnLine(move)

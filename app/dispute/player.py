@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from app.dispute.difference import false_word, read_receipt
-from app.dispute.play import Expire, Narrow, Refute, Show, Stand, next_move
+from app.dispute import lookup_moves
+from app.dispute.difference import false_bit, read_receipt
+from app.dispute.lines import Lines
+from app.dispute.lookup_truth import LookupTruth
+from app.dispute.made import Accusation, MoveName, Played
+from app.dispute.play import Expire, Move, Narrow, Refute, Show, Stand, next_move
 from app.dispute.truth import JobTruth
 from app.execution.inputs import load_job_inputs
-from app.protocol.errors import NotAllowed, NotFound
+from app.protocol.errors import BadModel, NotAllowed, NotFound
 from app.protocol.market.disputes import Dispute, DisputePhase
 from app.protocol.market.entities import ZERO, Job
 
@@ -31,35 +34,6 @@ KEPT_TRUTHS = 8  # of the jobs that were played last
 UNREAD_SECONDS = 300.0  # before a result that could not be read, or shown to be wrong, is looked at again
 MARGIN = 600  # seconds that are kept to open a dispute of one's own after another's
 
-MoveName = Literal["opened", "answered", "shown", "narrowed", "judged", "ended"]
-
-
-@dataclass(frozen=True)
-class Played:
-    """One move that was made."""
-
-    job: int
-    dispute: int
-    what: MoveName
-    sent: Sent[Dispute]
-
-    @property
-    def said(self) -> str:
-        """The move in words."""
-        verdict = self.sent.value.verdict
-        over = f": {verdict.name.lower()}" if verdict else ""
-        return f"{self.what} dispute {self.dispute}{over}"
-
-
-@dataclass(frozen=True)
-class Accusation:
-    """An executor whose revealed result differs from one's own, and a value that shows it."""
-
-    index: int
-    executor: str
-    value: int
-    bond: int  # token units that opening it takes now
-
 
 def running(market: Market, job: Job) -> list[Dispute]:
     """The running disputes of a job, whoever plays them. Errors: Unavailable."""
@@ -71,8 +45,10 @@ def running(market: Market, job: Job) -> list[Dispute]:
 class Player:
     """An account that defends its own receipts and objects to false ones."""
 
-    def __init__(self, market: Market, store: Store, account: Account) -> None:
+    def __init__(self, market: Market, store: Store, account: Account, lines: Lines | None = None) -> None:
+        """`lines`: where lines of lookups are computed, by default beside everything else."""
         self._market, self._store, self._account = market, store, account
+        self._lines = lines or Lines()
         self._truths: dict[int, JobTruth] = {}
         self._unread: dict[tuple[Digest, Digest], float] = {}  # until when, by the monotonic clock
 
@@ -85,7 +61,9 @@ class Player:
 
         Errors: those of transactions; NotFound, BadBlock where a record that a move needs is out of reach.
         """
-        for dispute in self.running(job):
+        if not (running := self.running(job)):
+            self._truths.pop(job.id, None)  # with lookups it has a key in memory
+        for dispute in running:
             mine = self._account.address in (dispute.executor, dispute.challenger)
             move = next_move(dispute, self._account.address, self._market.now(), self.truth(job.id)) if mine else None
             if move is not None:
@@ -115,12 +93,19 @@ class Player:
                 continue
             if any(each.phase for each in against) and now + self._longest_game + MARGIN < until:
                 continue
-            word = self._false_word(part.receipt, own)
-            if word is not None:
+            bit = self._false_bit(part.receipt, own)
+            if bit is not None and self._judged_rightly(job):
                 running += 1
                 bond = self._least_bond * running
-                found.append(Accusation(index, part.provider, self.truth(job.id).value(word), bond))
+                found.append(Accusation(index, part.provider, self.truth(job.id).value(bit), bond))
         return found
+
+    def _judged_rightly(self, job: Job) -> bool:
+        """Whether the job's order states its circuit's program: by another one nobody is judged by what is so."""
+        try:
+            return self.truth(job.id).program.digest == job.program
+        except BadModel:
+            return False
 
     def accuse(self, job: Job, accusation: Accusation) -> Played:
         """Open a dispute with its bond. Errors: NotAllowed where the account has too little; Reverted."""
@@ -134,25 +119,31 @@ class Player:
         )
         return Played(job.id, sent.value.id, "opened", sent)
 
-    def _false_word(self, receipt: Digest, own: Evaluation) -> int | None:
-        """As `false_word`; what cannot be read is not looked for again at once."""
+    def _false_bit(self, receipt: Digest, own: Evaluation) -> int | None:
+        """As `false_bit`; what cannot be read is not looked for again at once."""
         key = receipt, own.receipt.digest
         if time.monotonic() < self._unread.get(key, 0.0):
             return None
-        word = false_word(self._store, receipt, own)
-        if word is None:
+        bit = false_bit(self._store, receipt, own)
+        if bit is None:
             self._unread[key] = time.monotonic() + UNREAD_SECONDS
-        return word
+        return bit
 
     def truth(self, job: int) -> JobTruth:
         """What is true of a job. Errors: those of `load_job_inputs`."""
-        found = self._truths.pop(job, None) or JobTruth(load_job_inputs(self._market, self._store, job), self._store)
+        found = self._truths.pop(job, None) or self._read(job)
         self._truths[job] = found
         while len(self._truths) > KEPT_TRUTHS:
             self._truths.pop(next(iter(self._truths)))
         return found
 
-    def _make(self, dispute: Dispute, move: Stand | Show | Narrow | Refute | Expire) -> Played:
+    def _read(self, job: int) -> JobTruth:
+        work = load_job_inputs(self._market, self._store, job)
+        if len(work.circuit.layers) > 1:
+            return LookupTruth(work, self._store, self._lines)
+        return JobTruth(work, self._store)
+
+    def _make(self, dispute: Dispute, move: Move) -> Played:
         market, account, truth = self._market, self._account, self.truth(dispute.job)
         what: MoveName
         sent: Sent[Dispute]
@@ -161,6 +152,8 @@ class Player:
                 what, sent = "ended", market.expire_dispute(account, dispute)
             case Stand():
                 what, sent = "answered", self._stand(dispute, truth)
+            case _ if isinstance(truth, LookupTruth):
+                what, sent = lookup_moves.moved(market, account, dispute, move, truth)
             case Show(totals):
                 what, sent = "shown", market.show_dispute(account, dispute, totals)
             case Narrow(stretch):
@@ -169,6 +162,8 @@ class Player:
                 assert dispute.claim is not None
                 evidence = truth.evidence(dispute.claim, term)
                 what, sent = "judged", market.judge_dispute(account, dispute, truth.program.header, term, evidence)
+            case _:
+                raise ValueError(f"{move} is no move about a linear result")
         return Played(dispute.job, dispute.id, what, sent)
 
     def _stand(self, dispute: Dispute, truth: JobTruth) -> Sent[Dispute]:
@@ -176,6 +171,8 @@ class Player:
         receipt = read_receipt(self._store, dispute.receipt)
         if receipt is None:
             raise NotFound(f"The receipt of dispute {dispute.id} is no receipt.", "This account revealed other bytes.")
+        if isinstance(truth, LookupTruth):
+            return lookup_moves.stood(self._market, self._account, dispute, receipt, truth)
         there = dispute.value < truth.values
         word = truth.shown(receipt.output, receipt.output_bytes, truth.place(dispute.value if there else 0))
         totals = truth.totals(truth.claim(dispute.value)) if there else ()

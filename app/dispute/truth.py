@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from app.dispute.play import Move, linear_move
 from app.execution.inputs import JobInputs
 from app.execution.source import StoreSource
 from app.protocol.data.dataset import EncodedFile
 from app.protocol.errors import BadModel
 from app.protocol.ids import Digest
-from app.protocol.market.disputes import Evidence, ProvenLeaf, RowsClaim
+from app.protocol.market.disputes import Dispute, Evidence, ProvenLeaf, RowsClaim
 from app.protocol.market.entities import ZERO
 from app.protocol.ports import Store
 from fhe.engine.output import HEADER
@@ -39,7 +40,7 @@ class JobTruth:
         """What the job's order states. Errors: BadModel for a job that no contract can judge."""
         found = program_of(self.work.circuit, self.work.profile, self.work.table)
         if found is None:
-            raise BadModel("No contract can judge a circuit with lookups.", "Its results are recomputed.")
+            raise BadModel("No contract can judge this circuit.", "Its results are recomputed.")
         return found
 
     @property
@@ -60,15 +61,19 @@ class JobTruth:
         row, output = divmod(value, self.program.outputs)
         return HEADER_WORDS + output * self.work.circuit.result_rows(self.work.job.rows) + row
 
-    def value(self, place: int) -> int:
-        """The value that a word of the output file has; the first one for a word of its header."""
+    def value(self, bit: int) -> int:
+        """The value that a bit of the output file is of; the first one for a bit of its header."""
         rows = self.work.circuit.result_rows(self.work.job.rows)
-        output, row = divmod(max(place - HEADER_WORDS, 0), rows)
+        output, row = divmod(max(bit // 64 - HEADER_WORDS, 0), rows)
         return row * self.program.outputs + output
 
     def totals(self, claim: RowsClaim) -> tuple[int, ...]:
         """What an honest executor shows of a claim: of one row the totals over its terms, of more those at the cuts."""
         return self._game.totals(claim)
+
+    def due(self, dispute: Dispute) -> Move | None:
+        """The move that is due."""
+        return linear_move(dispute, self.totals)
 
     def evidence(self, claim: RowsClaim, term: int) -> Evidence:
         """What shows the contract total number `term` of a claim about one row. Errors: NotFound, BadBlock."""

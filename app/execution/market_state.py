@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from app.chain.contracts.entities import content_of
 from app.chain.market import Market
 from app.execution.inputs import load_manifest, load_policy
-from app.execution.program import stated_program, why_unjudged
+from app.execution.program import stated_program
 from app.protocol.data.dataset import EncryptedTable
 from app.protocol.data.manifest import Manifest
 from app.protocol.errors import NotAllowed
@@ -57,10 +57,6 @@ class MarketState:
         Errors: BadModel, MessageOverflow for a circuit that does not run on the table.
         """
         return stated_program(circuit, self.profile, self.table, rows) if self.judges else ZERO
-
-    def unjudged(self, circuit: Circuit, rows: int) -> str:
-        """A sentence on why no contract of this market can judge it; "" where one can, and in markets without any."""
-        return why_unjudged(circuit, self.profile, self.table, rows) if self.judges else ""
 
     @property
     def content(self) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from app.execution.inputs import JobInputs
 from app.execution.key_roots import RootsOf
 from app.protocol.data.dataset import EncryptedTable
@@ -11,21 +9,9 @@ from app.protocol.errors import BadInput
 from app.protocol.ids import Digest
 from app.protocol.market.entities import ZERO
 from fhe.circuit.circuit import Circuit
-from fhe.engine.trace.judged import Unjudged, unjudged
+from fhe.engine.trace.judged import unjudged
 from fhe.engine.trace.program import program_of
 from fhe.profile import EncryptionProfile
-
-RESTS = "No contract can judge its result, which rests on executors that agree and on the custodian's recomputation:"
-WHY: Mapping[Unjudged, str] = {
-    Unjudged.LONG_SUMS: "it sums over too many rows.",
-    Unjudged.MANY_TERMS: "an output is a sum of too many terms.",
-    Unjudged.SUMMED_LOOKUPS: "it sums lookups over rows.",
-    Unjudged.SMALL_BINS: "it reads bins under the small key.",
-    Unjudged.SHARED: "its lookups share rotations.",
-    Unjudged.LAYERS: "it has more layers of lookups than a dispute goes through.",
-    Unjudged.NO_ROOTS: "the dataset's manifest does not state the roots of its evaluation key.",
-    Unjudged.PACKED: "its results are packed.",
-}
 
 
 def stated_program(circuit: Circuit, profile: EncryptionProfile, table: EncryptedTable, rows: int) -> Digest:
@@ -62,9 +48,3 @@ def check_program(work: JobInputs, roots_of: RootsOf) -> None:
             f"Job {work.job.id} states another program than its circuit has, so no dispute could be judged rightly.",
             "Order again: this software states the right one, as far as the dataset's manifest is true of its key.",
         )
-
-
-def why_unjudged(circuit: Circuit, profile: EncryptionProfile, table: EncryptedTable, rows: int) -> str:
-    """A sentence on why no contract can judge such a job; "" where one can."""
-    found = unjudged(circuit, profile, table, rows)
-    return "" if found is None else f"{RESTS} {WHY[found]}"

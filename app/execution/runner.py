@@ -11,7 +11,7 @@ from app.execution.source import KeptChunk, StoreSource
 from app.protocol.data.dataset import EncryptedTable
 from app.protocol.ports import Store
 from fhe.arrays import U64
-from fhe.circuit.circuit import Circuit, Lookup
+from fhe.circuit.circuit import Circuit, rotating
 from fhe.engine.blocks import USUAL, BlockPlan, BlockSize, RowBlock
 from fhe.engine.core import BackendName
 from fhe.engine.source import ChunkSource
@@ -54,7 +54,7 @@ def cut(
     Errors: those of `BlockPlan`; NotFound and BadBlock for the key.
     """
     key: EvaluationKey | None = None
-    if any(isinstance(layer, Lookup) for layer in circuit.layers):
+    if rotating(circuit.layers):
         key = load_evaluation_key(store, table, profile)
     return BlockPlan(circuit, profile, table, first_row, rows, key, size)
 

@@ -92,7 +92,7 @@ def compile_model(desk: Desk, asked: CompileArguments) -> CompileAnswer:
 
 
 def _compiled(form: Form, made: Prepared) -> CompileAnswer:
-    from fhe.circuit.circuit import Lookup
+    from fhe.circuit.circuit import rotating
 
     faithful = made.model.card.faithfulness if made.model else None
     return CompileAnswer(
@@ -101,7 +101,7 @@ def _compiled(form: Form, made: Prepared) -> CompileAnswer:
         form=form,
         columns_read=len({wire.column for wire in made.circuit.inputs}),
         outputs=len(made.circuit.outputs),
-        lookups=sum(len(each.source) for each in made.circuit.layers if isinstance(each, Lookup)),
+        lookups=sum(len(each.source) for each in rotating(made.circuit.layers)),
         sums_rows=bool(made.circuit.block),
         labels_differing=None if faithful is None else faithful.labels_differing,
         rows_compared=None if faithful is None else faithful.rows,

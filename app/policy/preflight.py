@@ -15,6 +15,7 @@ from app.chain.contracts.messages import reverted
 from app.execution.market_state import MarketState
 from app.policy.explain import Explanation, explain
 from app.policy.judge import Kept
+from app.policy.judging import why_unjudged
 from app.policy.quote import Quote, quote
 from app.protocol.errors import BadKey, DarkroomError, LicenseExhausted, Unavailable, UsageError
 from app.protocol.ids import Digest
@@ -58,7 +59,7 @@ class Preflight:
     version: int  # of the dataset that was judged
     content: str  # what that version binds, as an order names it
     program: Digest = ZERO  # that the order states, so that a contract can judge its results; zeros where none can
-    unjudged: str = ""  # why none can, in a sentence
+    unjudged: str = ""  # why none can, in words; also "" in a market without such contracts
 
     @property
     def ready(self) -> bool:
@@ -127,7 +128,8 @@ def preflight(
     if mandate is not None:
         found += _granted(request, state, said, price, mandate, history)
     program = ZERO if said.fault else state.program(request.circuit, request.rows)
-    unjudged = "" if said.fault else state.unjudged(request.circuit, request.rows)
+    judged_by = (request.circuit, state.profile, table, request.rows)
+    unjudged = why_unjudged(*judged_by) if state.judges and not said.fault else ""
     return Preflight(request, work, price, said, tuple(found), state.dataset.version, state.content, program, unjudged)
 
 

@@ -20,6 +20,7 @@ from app.storage.cid import RAW, Cid, parse
 from app.storage.unixfs import LEAF_BYTES, MAX_BLOCK_BYTES, DagNode, FileBuilder, decode_node, height
 
 _KEPT_NODES = 64  # about 60 KB each
+READS = 2  # of a block that came wrong: it may have been spoilt on the way
 
 
 class Blocks(Protocol):
@@ -280,13 +281,14 @@ class ContentStore:
         return node
 
     def _block(self, cid: Cid) -> bytes:
-        block = self._blocks.get(cid)
-        if len(block) > MAX_BLOCK_BYTES or hashlib.sha256(block).digest() != cid.digest:
-            raise BadBlock(
-                f"What the store holds under {cid.text} does not hash to it.",
-                "Fetch it again from another source; the copy here is damaged.",
-            )
-        return block
+        for _ in range(READS):
+            block = self._blocks.get(cid)
+            if len(block) <= MAX_BLOCK_BYTES and hashlib.sha256(block).digest() == cid.digest:
+                return block
+        raise BadBlock(
+            f"What the store holds under {cid.text} does not hash to it.",
+            "Fetch it again from another source; the copy here is damaged.",
+        )
 
 
 def file_cid(data: bytes | bytearray | memoryview) -> CidText:

@@ -3,18 +3,22 @@
 Files are cut, hashed and checked here, block by block, so the node's own chunker and its honesty do not matter: it
 keeps blocks, and finds those of others. A file is pinned once all its blocks are there, and fetched again. The client's
 version check is left out: it knows Kubo up to 0.7, while the calls used here (block/put, block/get, block/stat,
-pin/add) are the same.
+pin/add) are the same. All of them may be repeated, so what passes (no connection, a cut answer, a busy server) is asked
+again: work that reads ten blocks would hardly ever come to its end at one lost answer in ten.
 """
 
 from __future__ import annotations
 
 import io
+import secrets
 import threading
+import time
 import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from app.protocol.backoff import growing
 from app.protocol.errors import NotFound, Unavailable, UsageError
 from app.protocol.ids import CidText
 from app.storage.cid import RAW, Cid
@@ -23,6 +27,8 @@ from app.storage.unixfs import MAX_BLOCK_BYTES, FileBuilder
 
 BLOCK_TIMEOUT_S = 30.0
 PIN_TIMEOUT_S = 300.0
+TRIES, FIRST_PAUSE_S, LONGEST_PAUSE_S = 4, 0.1, 1.0
+BUSY = frozenset({429, 500, 502, 503, 504})  # without Kubo's own words; with them, a 500 is its answer
 
 T = TypeVar("T")
 
@@ -103,7 +109,7 @@ class KuboBlocks:
         import ipfshttpclient.exceptions as fault
 
         try:
-            return action(self._client())
+            return self._tried(action)
         except fault.TimeoutError:
             raise NotFound(
                 f"The IPFS node at {self._url} did not deliver {cid.text} in time.", "Try again, or ask another node."
@@ -112,10 +118,26 @@ class KuboBlocks:
             if "not found" in str(error).lower() or "could not find" in str(error).lower():
                 raise NotFound(f"The IPFS node at {self._url} does not have {cid.text}.", "Ask another node.") from None
             raise Unavailable(f"The IPFS node at {self._url} refused a request.", "See the node's own log.") from None
-        except fault.Error:
+        except (fault.Error, OSError):
             raise Unavailable(
                 f"The IPFS node at {self._url} cannot be reached.", "Check its address and that it runs."
             ) from None
+
+    def _tried(self, action: Callable[[Any], T]) -> T:
+        """What a call gives, repeated while its failure is one that passes. Errors: ipfshttpclient's."""
+        import ipfshttpclient.exceptions as fault
+
+        for attempt in range(1, TRIES):
+            try:
+                return action(self._client())
+            except (fault.TimeoutError, fault.ErrorResponse):
+                raise
+            except (fault.Error, OSError) as error:  # what requests raises in the midst of an answer is the latter
+                status = getattr(getattr(error, "original", None), "response", None)
+                if status is not None and status.status_code not in BUSY:
+                    raise
+                time.sleep(growing(FIRST_PAUSE_S, attempt, LONGEST_PAUSE_S) * (1 + secrets.randbelow(100) / 100))
+        return action(self._client())
 
     def _client(self) -> Any:
         import ipfshttpclient

@@ -26,6 +26,10 @@ computed by one blind rotation, whose result is multiplied by a small polynomial
 rotation for each states the value twice. And a value need not be a multiple of 2^(width - u): a table reads it as the
 nearest one, so that low bits may stay where they leave room enough for noise.
 
+Such a circuit may also have tables that are not known until it runs (`Selection`, section 15): output i is one of some
+values of the `Linear` right before it, by the value number `source[i]`. They are packed into one ciphertext, which is
+the test polynomial that the source rotates, so that a function of two digits takes a rotation for each of them.
+
 A circuit may end with a **sum over rows**: the job's rows are taken in consecutive blocks of `block` rows (the last may
 be shorter), and each block and output is one value, the sum of the last layer's values over the block's rows. Then a
 **mix** may follow: integer weights on the sums of all blocks, which whoever decrypts applies before noise is added. No
@@ -38,7 +42,7 @@ says nothing of floating point; what an output means to its buyer is `Readout` p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,6 +86,33 @@ class Lookup:
     def bits(self) -> int:
         """How many bits of its value a table reads under the padding bit."""
         return int(self.tables.shape[1]).bit_length() - 1
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """Encrypted tables over the preceding Linear's values: a packing keyswitch and a bootstrap each."""
+
+    width_out: int  # that of the preceding Linear
+    source: I64  # (lookups,) which value of the preceding Linear tells
+    entries: I64  # (lookups, 2^bits) among which values of the preceding Linear, in [-2^width, 2^width)
+    negacyclic: bool = False  # whether the source may use the padding bit, which negates
+
+    def bits(self) -> int:
+        """How many bits of its value a selection reads under the padding bit."""
+        return int(self.entries.shape[1]).bit_length() - 1
+
+
+Layer = Linear | Lookup | Selection
+
+
+def rotating(layers: Iterable[Layer]) -> list[Lookup | Selection]:
+    """The layers that rotate, in order."""
+    return [layer for layer in layers if not isinstance(layer, Linear)]
+
+
+def selects(circuit: Circuit) -> bool:
+    """Whether a circuit needs its dataset's packing key before it ends."""
+    return any(isinstance(layer, Selection) for layer in circuit.layers)
 
 
 def word_weight(weight: int, width: int, reads: int) -> int:
@@ -161,7 +192,7 @@ class Circuit:
     profile: Digest
     codebook: Digest
     inputs: tuple[Input, ...]
-    layers: tuple[Linear | Lookup, ...]
+    layers: tuple[Layer, ...]
     outputs: tuple[str, ...]  # a name for each value of the last Linear
     readout: Readout
     block: int = 0  # rows that one value sums over; 0: a value for each row
@@ -189,9 +220,9 @@ class Circuit:
         return -(-rows // self.block) if self.block else rows
 
 
-def rotations(circuit: Circuit, layer: Lookup) -> I64:
+def rotations(circuit: Circuit, layer: Lookup | Selection) -> I64:
     """Which rotation (lookups,) each lookup of a layer is computed by: one for each, or one for all of one value."""
-    if not circuit.shared:
+    if not circuit.shared or isinstance(layer, Selection):
         return np.arange(len(layer.source))
     found: I64 = np.unique(layer.source, return_inverse=True)[1].reshape(-1)
     return found

@@ -14,7 +14,7 @@ import numpy as np
 from app.protocol.errors import BadInput, MessageOverflow
 from app.protocol.vocabulary import Encoding
 from fhe.arrays import I64
-from fhe.circuit.circuit import Circuit, Linear, Lookup
+from fhe.circuit.circuit import Circuit, Linear, Lookup, Selection, rotating
 
 CELLS = 1 << 21  # integers in one array: 16 MiB, of which a run holds five or so
 
@@ -70,7 +70,7 @@ def sum_blocks(circuit: Circuit, outputs: I64) -> I64:
 def block_rows(circuit: Circuit) -> int:
     """How many rows at a time keep every array of a run at `CELLS` integers."""
     terms = [len(layer.columns) if isinstance(layer, Linear) else len(layer.source) for layer in circuit.layers]
-    lookups = sum(len(layer.source) for layer in circuit.layers if isinstance(layer, Lookup))
+    lookups = sum(len(layer.source) for layer in rotating(circuit.layers))
     return max(1, CELLS // max(len(circuit.inputs) + lookups, *terms))
 
 
@@ -91,7 +91,7 @@ def _run(circuit: Circuit, inputs: I64, first: int = 0) -> I64:
     Wires are kept one after the other: each is read as a whole.
     """
     filled, rows = inputs.shape
-    lookups = sum(len(layer.source) for layer in circuit.layers if isinstance(layer, Lookup))
+    lookups = sum(len(layer.source) for layer in rotating(circuit.layers))
     wires = np.empty((len(circuit.inputs) + lookups, rows), np.int64)
     wires[:filled], values, places = inputs, inputs[:0], np.arange(rows)
     for number, layer in enumerate(circuit.layers[first:], first):
@@ -105,15 +105,32 @@ def _run(circuit: Circuit, inputs: I64, first: int = 0) -> I64:
             before = circuit.layers[number - 1]
             assert isinstance(before, Linear)
             read = values[layer.source] & ((2 << before.width) - 1)
-            found = read_tables(layer, before.width, read, number, rounds=circuit.shared)
+            if isinstance(layer, Selection):
+                found = _selected(layer, before.width, values, read, number)
+            else:
+                found = read_tables(layer, before.width, read, number, rounds=circuit.shared)
             wires[filled : filled + len(read)] = found
             filled += len(read)
         else:
+            assert isinstance(layer, Lookup)
             count = len(layer.source)
             which = np.arange(count)[:, None]
             wires[filled : filled + count] = layer.tables[which, values[layer.source[:, None], places]]
             filled += count
     return values
+
+
+def _selected(layer: Selection, width: int, values: I64, read: I64, number: int) -> I64:
+    """What a selection gives (lookups, rows) of values (values, rows), by what tells it (lookups, rows) modulo
+    2^(width + 1).
+
+    Errors: MessageOverflow as `read_tables`, and for a value that is selected among and leaves the width.
+    """
+    _in_range(values[np.unique(layer.entries)], -(1 << width), 1 << width, number - 1)
+    places = np.tile(np.arange(layer.entries.shape[1]) + 1, (len(layer.source), 1))  # the entry's number, and its sign
+    told = read_tables(Lookup(width, layer.source, places, layer.negacyclic), width, read, number, rounds=True)
+    chosen = np.take_along_axis(layer.entries, np.abs(told) - 1, axis=1)
+    return np.sign(told) * np.take_along_axis(values, chosen, axis=0)
 
 
 def read_tables(layer: Lookup, width: int, values: I64, number: int, *, rounds: bool = False) -> I64:

@@ -28,7 +28,7 @@ from app.protocol.errors import BadDocument
 from app.protocol.ids import Digest
 from app.protocol.vocabulary import Encoding
 from fhe.arrays import I64
-from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Mix, Readout
+from fhe.circuit.circuit import Circuit, Input, Layer, Linear, Lookup, Mix, Readout, Selection
 from fhe.circuit.well_formed import MAX_BLOCK, MAX_WIDTH, check_form, require
 
 MAX_CIRCUIT_BYTES = MAX_DOCUMENT_BYTES
@@ -69,6 +69,14 @@ class _Lookup(_Tables):
 
 class _Negacyclic(_Tables):
     op: Literal["negacyclic"] = "negacyclic"
+
+
+class _Selection(Document):
+    op: Literal["selection", "negacyclic selection"] = "selection"
+    width_out: _Width
+    lookups: _Small
+    source: str
+    entries: str
 
 
 _At = Annotated[int, Field(ge=-MAX_AT, le=MAX_AT)]
@@ -136,13 +144,21 @@ class _SummingDigitsForm(_DigitsBody, _Sums):
     kind: Literal["darkroom/circuit-4"] = "darkroom/circuit-4"
 
 
-class _LweForm(_DigitsBody):
+class _LweForm(_DigitsBody, _Sums):
+    later: ClassVar[frozenset[str]] = frozenset({"block", "mix"})
+
     kind: Literal["darkroom/circuit-5"] = "darkroom/circuit-5"
     bins: Literal["lwe"] = "lwe"
+    block: Annotated[int, Field(ge=0, le=MAX_BLOCK)] = 0
 
 
-class _SharedForm(_DigitsBody):
+class _SharedForm(_Body):
     kind: Literal["darkroom/circuit-6"] = "darkroom/circuit-6"
+    layers: Annotated[
+        tuple[Annotated[_Linear | _Lookup | _Negacyclic | _Selection, Field(discriminator="op")], ...],
+        Field(min_length=1, max_length=MAX_LAYERS),
+    ]
+    switch: Literal["centred"] = "centred"
     rotations: Literal["shared"] = "shared"
 
 
@@ -165,7 +181,7 @@ def encode(circuit: Circuit) -> bytes:
             "readout": _readout_form(circuit.readout),
         }
         if circuit.lwe_bins:
-            return _LweForm(**body).to_bytes()
+            return _LweForm(**body, block=circuit.block, mix=_mix_form(circuit.mix)).to_bytes()
         if circuit.shared:
             return _SharedForm(**body).to_bytes()
         if circuit.block:
@@ -188,7 +204,7 @@ def decode(data: bytes) -> Circuit:
         _readout(form.readout),
         form.block if isinstance(form, _Sums) else 0,
         _mix(form.mix) if isinstance(form, _Sums) and form.mix is not None else None,
-        isinstance(form, _DigitsBody),
+        isinstance(form, _DigitsBody | _SharedForm),
         isinstance(form, _LweForm),
         isinstance(form, _SharedForm),
     )
@@ -234,7 +250,7 @@ def _mix(form: _Mix) -> Mix:
     return Mix(form.outputs, _array(form.indptr), _array(form.columns), _array(form.weights))
 
 
-def _layer_form(layer: Linear | Lookup) -> _Linear | _Lookup | _Negacyclic:
+def _layer_form(layer: Layer) -> _Linear | _Lookup | _Negacyclic | _Selection:
     if isinstance(layer, Linear):
         return _Linear(
             width=layer.width,
@@ -244,6 +260,14 @@ def _layer_form(layer: Linear | Lookup) -> _Linear | _Lookup | _Negacyclic:
             values=_text(layer.values),
             bias=_text(layer.bias),
         )
+    if isinstance(layer, Selection):
+        return _Selection(
+            op="negacyclic selection" if layer.negacyclic else "selection",
+            width_out=layer.width_out,
+            lookups=len(layer.source),
+            source=_text(layer.source),
+            entries=_text(layer.entries),
+        )
     return (_Negacyclic if layer.negacyclic else _Lookup)(
         width_out=layer.width_out,
         lookups=len(layer.source),
@@ -252,14 +276,17 @@ def _layer_form(layer: Linear | Lookup) -> _Linear | _Lookup | _Negacyclic:
     )
 
 
-def _layer(form: Any) -> Linear | Lookup:
+def _layer(form: Any) -> Layer:
     if isinstance(form, _Linear):
         layer = Linear(form.width, *(_array(getattr(form, n)) for n in ("indptr", "columns", "values", "bias")))
         require(len(layer.bias) == form.rows, "says a wrong number of rows")
         return layer
-    source, tables = _array(form.source), _array(form.tables)
+    selects = isinstance(form, _Selection)
+    source, tables = _array(form.source), _array(form.entries if selects else form.tables)
     require(len(source) == form.lookups and form.lookups > 0, "says a wrong number of lookups")
     require(len(tables) % form.lookups == 0, "has tables of unequal length")
+    if selects:
+        return Selection(form.width_out, source, tables.reshape(form.lookups, -1), form.op != "selection")
     return Lookup(form.width_out, source, tables.reshape(form.lookups, -1), isinstance(form, _Negacyclic))
 
 

@@ -3,7 +3,8 @@
 `units` is what fees are counted in. One unit is 2^20 word operations (a multiplication and an addition modulo 2^64),
 about half a millisecond of one core; a job costs at least one. A keyswitch counts its N * levels * (n + 1) operations.
 A bootstrap counts, for each of its n steps, 2 (levels + 1) transforms of N/2 points at (N/2) log2(N/2) / 2 butterflies
-and 4 levels N/2 complex products; in vector code each of those takes about as long as one word operation.
+and 4 levels N/2 complex products; in vector code each of those takes about as long as one word operation. A selection
+packs its entries first: 2 levels N/2 products for each of the N bits of the key, since so few entries have few points.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fhe.circuit.circuit import Circuit, Linear, Lookup, keyswitched, rotations
+from fhe.circuit.circuit import Circuit, Linear, Selection, keyswitched, rotations
+from fhe.evaluation_key import packing_gadget
 from fhe.profile import EncryptionProfile
 
 UNIT = 1 << 20
@@ -35,7 +37,7 @@ class Cost:
 def cost(circuit: Circuit, profile: EncryptionProfile, rows: int) -> Cost:
     """The cost of a circuit on `rows` rows. A range that begins inside a chunk reads up to one chunk more an input."""
     size, inputs = profile.polynomial_size, len(circuit.inputs)
-    packed_row = extracted_row = rotated = switched = 0
+    packed_row = extracted_row = rotated = switched = selected = 0
     before: Linear | None = None
     for layer in circuit.layers:
         if isinstance(layer, Linear):
@@ -44,13 +46,14 @@ def cost(circuit: Circuit, profile: EncryptionProfile, rows: int) -> Cost:
             packed_row += packed
             extracted_row += (len(layer.columns) - packed) * (size + 1)
         else:
-            assert isinstance(layer, Lookup)
             assert before is not None
             own = rotations(circuit, layer)
             first = np.unique(own, return_index=True)[1]
             rotated += len(first)
             switched += int(keyswitched(circuit, before)[layer.source[first]].sum())
-            if circuit.shared:  # the product with a factor for each table
+            if isinstance(layer, Selection):
+                selected += len(layer.source)
+            elif circuit.shared:  # the product with a factor for each table
                 products = int(np.count_nonzero(np.bincount(own)[own] > 1))
                 extracted_row += products * PRODUCT * layer.tables.shape[1] * size
     outputs, values = len(circuit.outputs), circuit.result_rows(rows)
@@ -64,7 +67,8 @@ def cost(circuit: Circuit, profile: EncryptionProfile, rows: int) -> Cost:
     multiply_adds = packed_row * rows + extracted_row * rows
     if circuit.block:  # each input's words are added up once, and weighted as sums; ciphertexts are added as they come
         multiply_adds += outputs * rows * (size + 1) if rotated else inputs * rows + packed_row * (values - rows)
-    total = multiply_adds + rows * (rotated * bootstrap_work(profile) + switched * keyswitch_work(profile))
+    row = rotated * bootstrap_work(profile) + switched * keyswitch_work(profile) + selected * packing_work(profile)
+    total = multiply_adds + rows * row
     return Cost(
         multiply_adds=multiply_adds,
         bootstraps=rotated * rows,
@@ -80,6 +84,11 @@ def bootstrap_work(profile: EncryptionProfile) -> int:
     half, levels = profile.polynomial_size // 2, profile.bootstrap.levels
     butterflies = 2 * (levels + 1) * half * (half.bit_length() - 1) // 2
     return profile.lwe_dimension * (butterflies + 4 * levels * half)
+
+
+def packing_work(profile: EncryptionProfile) -> int:
+    """Word operations of packing a selection's entries."""
+    return profile.polynomial_size**2 * packing_gadget(profile).levels
 
 
 def keyswitch_work(profile: EncryptionProfile) -> int:

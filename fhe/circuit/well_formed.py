@@ -12,11 +12,13 @@
    wire of width w < width, with weights that are multiples of 2^(width - w). One that sums over rows is of
    a fourth kind, `darkroom/circuit-4`, which has what both have.
 7. A circuit of digits that reads bins under the small key is a document of a fifth kind, `darkroom/circuit-5`, which
-   says `"bins": "lwe"` as well. Its inputs are bins, of width `BIN_WIDTH`; its last Linear reads none of them, and it
-   sums over no rows.
+   says `"bins": "lwe"` as well. Its inputs are bins, of width `BIN_WIDTH`; its last Linear reads none of them. One
+   that sums over rows says its `block`, which is left out of the bytes where it sums over none.
 8. A circuit of digits that shares rotations is a document of a sixth kind, `darkroom/circuit-6`, which says
    `"rotations": "shared"`. Its inputs are packed, it sums over no rows, and its tables have at most
    `MAX_SHARED_ENTRIES` entries and `MAX_SHARED_WIDTH` bits, so that products are small and differences fit a word.
+   Only there a Lookup may be a Selection (`"op": "selection"`, or `"negacyclic selection"`), of the width of the Linear
+   before it, among 2^u <= `MAX_SHARED_ENTRIES` rows of it, which read no input.
 9. A circuit that sums may have a mix of its sums: at least one row, every output in some row, no zero weight, distinct
    names. It is left out of the bytes where there is none.
 """
@@ -29,7 +31,7 @@ import numpy as np
 
 from app.protocol.errors import BadDocument
 from fhe.arrays import I64
-from fhe.circuit.circuit import Circuit, Linear, Lookup, Mix
+from fhe.circuit.circuit import Circuit, Linear, Lookup, Mix, Selection
 
 MAX_WIDTH = 62  # bits under the padding bit
 MAX_LOOKUP_WIDTH = 12  # 4,096 entries a table
@@ -57,18 +59,22 @@ def check_form(circuit: Circuit) -> None:
             _check_linear(layer, wires, f"layer {number}", widens=circuit.centred)
             read[layer.columns[layer.columns < len(read)]] = True
         else:
-            require(isinstance(layer, Lookup), f"has no Lookup as layer {number}")
-            assert isinstance(layer, Lookup)
+            require(not isinstance(layer, Linear), f"has no Lookup as layer {number}")
+            assert not isinstance(layer, Linear)
             assert linear is not None
-            _check_lookup(layer, linear, f"layer {number}", digits=circuit.centred)
-            small = layer.width_out <= MAX_SHARED_WIDTH and layer.tables.shape[1] <= MAX_SHARED_ENTRIES
-            require(small or not circuit.shared, f"shares rotations of tables that are too large in layer {number}")
+            where = f"layer {number}"
+            if isinstance(layer, Selection):
+                require(circuit.shared, f"selects in {where} and shares no rotations")
+                _check_selection(layer, linear, len(read), where)
+            else:
+                _check_lookup(layer, linear, where, digits=circuit.centred)
+            small = layer.width_out <= MAX_SHARED_WIDTH and 1 << layer.bits() <= MAX_SHARED_ENTRIES
+            require(small or not circuit.shared, f"shares rotations of tables that are too large in {where}")
             widths.append(np.full(len(layer.source), layer.width_out, np.int64))
     assert linear is not None
     require(bool(read.all()), "has an input that no layer reads")
     if circuit.lwe_bins:
         require(circuit.centred, "reads bins under the small key and has no centred switch")
-        require(not circuit.block, "reads bins under the small key and sums over rows")
         require(all(i.encoding == "bins" for i in circuit.inputs), "reads affine codes under the small key")
         require(bool((linear.columns >= len(read)).all()), "reads a bin under the small key without a lookup")
     if circuit.shared:
@@ -137,13 +143,32 @@ def _check_mix(mix: Mix, sums: int) -> None:
     require(weights, "has a weight in its mix that is zero or too large")
 
 
-def _check_lookup(layer: Lookup, linear: Linear, where: str, *, digits: bool) -> None:
-    require(digits or not layer.negacyclic, f"has a negacyclic table in {where} and no centred switch")
+def _check_selection(layer: Selection, linear: Linear, inputs: int, where: str) -> None:
+    _check_sources(layer, linear, where)
+    require(layer.width_out == linear.width, f"selects in {where} at another width than that of its values")
+    entries = layer.entries
+    require(entries.dtype == np.int64 and entries.ndim == 2, f"has entries in {where} of a wrong shape")
+    require(entries.shape[1] >= 1, f"has empty tables in {where}")
+    require(layer.bits() <= linear.width, f"has a lookup in {where} on {linear.width} bits")
+    require(entries.shape == (len(layer.source), 1 << layer.bits()), f"has entries in {where} of a wrong shape")
+    inside = entries.min() >= 0 and entries.max() < len(linear.bias)
+    require(bool(inside), f"selects a value in {where} that does not exist")
+    row_of = np.repeat(np.arange(len(linear.bias)), np.diff(linear.indptr))
+    reading = np.unique(row_of[linear.columns < inputs])
+    require(not np.isin(entries, reading).any(), f"selects a published value in {where}")
+
+
+def _check_sources(layer: Lookup | Selection, linear: Linear, where: str) -> None:
     require(1 <= layer.width_out <= MAX_WIDTH, f"has an impossible width in {where}")
     require(layer.source.dtype == np.int64 and layer.source.ndim == 1, f"has sources in {where} that are no integers")
     require(len(layer.source) >= 1, f"has no lookups in {where}")
     inside = layer.source.min() >= 0 and layer.source.max() < len(linear.bias)
     require(bool(inside), f"looks up a value in {where} that does not exist")
+
+
+def _check_lookup(layer: Lookup, linear: Linear, where: str, *, digits: bool) -> None:
+    require(digits or not layer.negacyclic, f"has a negacyclic table in {where} and no centred switch")
+    _check_sources(layer, linear, where)
     tables = layer.tables
     require(tables.dtype == np.int64 and tables.ndim == 2, f"has tables in {where} of a wrong shape")
     require(tables.shape[1] >= 1, f"has empty tables in {where}")

@@ -9,10 +9,10 @@ import numpy as np
 
 from app.protocol.data.dataset import Codebook
 from app.protocol.errors import BadModel, MessageOverflow, NoiseOverflow
-from fhe.circuit.circuit import Circuit, Input, Linear, Lookup
+from fhe.circuit.circuit import Circuit, Input, Linear, Selection
 from fhe.circuit.compatible import SMALLER, check_compatible, check_widths
 from fhe.circuit.well_formed import check_form
-from fhe.compile.ranges import strays, value_bounds, zero_bits
+from fhe.compile.ranges import strays, value_bounds, whole_bounds, zero_bits
 from fhe.noise.linear import linear_failures
 from fhe.profile import EncryptionProfile
 
@@ -52,7 +52,7 @@ def check(circuit: Circuit, codebook: Codebook, profile: EncryptionProfile) -> R
         if layer is last or not circuit.centred:
             _check_width(layer, bounds, 2 * number, last=layer is last)
     if circuit.centred:
-        _check_digits(circuit, layers, zero_bits(circuit, ranges))
+        _check_digits(circuit, layers, zero_bits(circuit, ranges), whole_bounds(circuit, ranges))
     if circuit.block:
         _check_sums(last, layers[-1], circuit.block)
     worst = worst_failure(circuit, profile, strays(circuit, ranges) if circuit.shared else None)
@@ -112,17 +112,22 @@ def _check_width(layer: Linear, bounds: Sequence[tuple[int, int]], number: int, 
 
 
 def _check_digits(
-    circuit: Circuit, layers: Sequence[Sequence[tuple[int, int]]], zeros: Sequence[Sequence[int]]
+    circuit: Circuit,
+    layers: Sequence[Sequence[tuple[int, int]]],
+    zeros: Sequence[Sequence[int]],
+    whole: Sequence[Sequence[tuple[int, int]]],
 ) -> None:
     """Whether tables read all the bits that their values have, and the padding bit only where it is one of them.
 
     A value between two boxes would be read by its noise, of which nobody may learn anything. Errors: MessageOverflow.
     """
     for number, layer in enumerate(circuit.layers):
-        if not isinstance(layer, Lookup):
+        if isinstance(layer, Linear):
             continue
         before = circuit.layers[number - 1]
         assert isinstance(before, Linear)
+        if isinstance(layer, Selection):
+            _check_entries(layer, before, whole[number // 2], number - 1)
         for row in np.unique(layer.source).tolist():
             high, loose = layers[number // 2][row][1], before.width - layer.bits() - zeros[number // 2][row]
             if loose > 0:
@@ -137,6 +142,18 @@ def _check_digits(
                     f" {(1 << before.width) - 1}.",
                     SMALLER,
                 )
+
+
+def _check_entries(layer: Selection, before: Linear, whole: Sequence[tuple[int, int]], number: int) -> None:
+    """Whether what is selected among fits its width, with its sign. Errors: MessageOverflow."""
+    for row in np.unique(layer.entries).tolist():
+        low, high = whole[row]
+        if low < -(1 << before.width) or high >= 1 << before.width:
+            raise MessageOverflow(
+                f"Layer {number}, value {row}: it is selected, can reach {low} to {high}, and {before.width} bits hold"
+                f" {-(1 << before.width)} to {(1 << before.width) - 1}.",
+                SMALLER,
+            )
 
 
 def _check_sums(last: Linear, bounds: Sequence[tuple[int, int]], block: int) -> None:

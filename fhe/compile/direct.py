@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from fhe.compile.importers.core import InnerEstimator, core
 from fhe.compile.importers.family import combines, reader
 from fhe.compile.importers.inputs import Inputs
 from fhe.compile.importers.reader import Reader
-from fhe.compile.meaning import classes_of, meaning
+from fhe.compile.meaning import Meaning, classes_of, meaning
 from fhe.compile.quantized import compile_additive
 from fhe.compile.quantized_forest import compile_forest
 from fhe.compile.sample import OwnRows, compared_codes
@@ -38,16 +39,18 @@ ALTERNATIVES = {
 SAME = 2e-5  # of the scores' range, between a forest read and its own words: libraries add 32-bit floats
 
 
-def compile_directly(
-    model: Any,
-    space: FeatureSpace,
-    own: OwnRows | None,
-    codebook: Codebook,
-    profile: EncryptionProfile,
-    n_bits: int | None,
-    lwe_bins: bool = False,
-) -> Compiled:
-    """Errors: BadModel, TooLarge, MessageOverflow, NoiseOverflow."""
+@dataclass(frozen=True, eq=False)
+class DirectForm:
+    """A model's scores before they are quantized, what they mean, and its own words to hold a circuit against."""
+
+    space: FeatureSpace  # whose codes the form reads
+    form: ScoreForm
+    meaning: Meaning
+    comparison: Comparison
+
+
+def direct_form(model: Any, space: FeatureSpace, own: OwnRows | None) -> DirectForm:
+    """The form of any model that has one. Errors: BadModel."""
     inner = core(model, Inputs.of(space))
     classes = classes_of(model, inner.model)
     read = reader(inner.model)
@@ -67,7 +70,21 @@ def compile_directly(
     ends = stretched(form, space.middle(), np.array(space.levels)) if form.outputs == 1 else None
     comparison = Comparison(model, space, own, classifies=classes is not None, more=ends)
     means = meaning(model, classes, form.scores(comparison.codes), comparison.said)
-    form = scaled(form, means.factor, means.offset)
+    return DirectForm(space, scaled(form, means.factor, means.offset), means, comparison)
+
+
+def compile_directly(
+    model: Any,
+    space: FeatureSpace,
+    own: OwnRows | None,
+    codebook: Codebook,
+    profile: EncryptionProfile,
+    n_bits: int | None,
+    lwe_bins: bool = False,
+) -> Compiled:
+    """Errors: BadModel, TooLarge, MessageOverflow, NoiseOverflow."""
+    found = direct_form(model, space, own)
+    form, means, comparison = found.form, found.meaning, found.comparison
     if form.trees:
         return compile_forest(model, form, means, comparison, codebook, profile, n_bits, lwe_bins=lwe_bins)
     return compile_additive(model, form, means, comparison, codebook, profile, n_bits)

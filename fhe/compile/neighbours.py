@@ -8,7 +8,7 @@ nothing else leaves it. A row costs a comparison for each two prototypes, so tha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -50,15 +50,28 @@ def is_neighbours(model: Any) -> bool:
     return origin(model) == "sklearn" and kind(model) == "KNeighborsClassifier"
 
 
-def compile_neighbours(
-    model: Any,
-    space: FeatureSpace,
-    own: OwnRows | None,
-    codebook: Codebook,
-    profile: EncryptionProfile,
-    n_bits: int | None,
-) -> Compiled:
-    """The circuit that ends in the label. Errors: BadModel, TooLarge, MessageOverflow, NoiseOverflow."""
+@dataclass(frozen=True, eq=False)
+class QuantizedNeighbours:
+    """Prototypes in integers: how close a row is to each, and the classes of the nearest."""
+
+    space: FeatureSpace  # whose codes are read
+    closeness: Whole
+    classes: I64  # of each prototype, its number among the labels
+    neighbours: int
+
+    def numbers(self, codes: I64) -> I64:
+        """The label's number (rows,) of codes (rows, columns): of what is as close, and of equal votes, the first."""
+        closeness = self.closeness.outputs(codes, np.zeros((len(codes), 0), np.int64))
+        nearest = self.classes[np.argsort(-closeness, axis=0, kind="stable")[: self.neighbours]]
+        votes = np.stack([(nearest == number).sum(axis=0) for number in range(int(self.classes.max()) + 1)])
+        found: I64 = votes.argmax(axis=0)
+        return found
+
+
+def quantized_neighbours(
+    model: Any, space: FeatureSpace, own: OwnRows | None, n_bits: int | None
+) -> tuple[QuantizedNeighbours, Comparison]:
+    """The coarsest integers that say what the model says, and its own words. Errors: BadModel."""
     inner = core(model, Inputs.of(space)).model
     prototypes, classes, labels, neighbours = _prototypes(inner)
 
@@ -76,14 +89,29 @@ def compile_neighbours(
         )
     space, form = made
     comparison = Comparison(model, space, own, classifies=True)
-    whole = _whole(form, comparison, classes, labels, neighbours, BITS if n_bits is None else (n_bits,))
-    if whole is None:
+    choices = BITS if n_bits is None else (n_bits,)
+    found = _coarsest(form, comparison, classes, labels, neighbours, choices)
+    if found is None:
         raise BadModel(
             f"No number of bits gives the labels of this {kind(inner)}.",
             "Scale its columns alike, or fit fewer prototypes.",
         )
-    scores = linear_circuit(whole, space, Readout("argmax"), codebook, profile)
-    circuit = _voting(scores, classes, neighbours, codebook, profile)
+    return found, comparison
+
+
+def compile_neighbours(
+    model: Any,
+    space: FeatureSpace,
+    own: OwnRows | None,
+    codebook: Codebook,
+    profile: EncryptionProfile,
+    n_bits: int | None,
+) -> Compiled:
+    """The circuit that ends in the label. Errors: BadModel, TooLarge, MessageOverflow, NoiseOverflow."""
+    quantized, comparison = quantized_neighbours(model, space, own, n_bits)
+    labels = np.asarray(core(model, Inputs.of(quantized.space)).model.classes_)
+    scores = linear_circuit(quantized.closeness, quantized.space, Readout("argmax"), codebook, profile)
+    circuit = _voting(scores, quantized.classes, quantized.neighbours, codebook, profile)
     report = check(circuit, codebook, profile)
     decoder = Decoder(
         model=kind(model),
@@ -95,24 +123,25 @@ def compile_neighbours(
         labels=Labels.of(labels),
     )
     outputs = comparison.outputs(circuit)
-    if not np.array_equal(circuit.readout.label(outputs)[0], _labels(whole, comparison, classes, neighbours)):
+    if not np.array_equal(circuit.readout.label(outputs)[0], quantized.numbers(comparison.codes)):
         raise BadModel("The circuit is not the neighbours of its own integers.", "Report this model.")
     off, _, _ = compare(comparison.said, decoder, outputs)
     return Compiled(circuit, decoder, report, model, comparison.judged(circuit, decoder, off))
 
 
-def _whole(
+def _coarsest(
     form: ScoreForm, comparison: Comparison, classes: I64, labels: Any, neighbours: int, choices: Sequence[int]
-) -> Whole | None:
+) -> QuantizedNeighbours | None:
     """The coarsest integers whose neighbours give the model's labels, but where prototypes are nearly as close."""
     largest = max(float(np.abs(np.diff(table, axis=0)).max(initial=0)) for table in form.tables.values())
     said = comparable(comparison.said.predicted)
     for bits in choices:
         whole = Whole.of(form, comparison.space, (largest or 1.0) / ((1 << (bits - 1)) - 1))
         if any(np.ptp(table, axis=0).any() for table in whole.tables.values()):
-            found = comparable(labels[_labels(whole, comparison, classes, neighbours)])
+            made = QuantizedNeighbours(comparison.space, whole, classes, neighbours)
+            found = comparable(labels[made.numbers(comparison.codes)])
             if len(choices) == 1 or np.count_nonzero(found != said) <= DIFFERING * len(said):
-                return whole
+                return made
     return None
 
 
@@ -158,12 +187,3 @@ def _voting(scores: Circuit, classes: I64, neighbours: int, codebook: Codebook, 
     return without_unread(
         replace(scores, layers=layers, outputs=("label",), readout=readout, centred=True, shared=shared)
     )
-
-
-def _labels(whole: Whole, comparison: Comparison, classes: I64, neighbours: int) -> I64:
-    """Numbers (rows,) of the classes that the circuit is to give: of equals the first."""
-    closeness = whole.outputs(comparison.codes, np.zeros((len(comparison.codes), 0), np.int64))
-    nearest = classes[np.argsort(-closeness, axis=0, kind="stable")[:neighbours]]
-    votes = np.stack([(nearest == number).sum(axis=0) for number in range(int(classes.max()) + 1)])
-    found: I64 = votes.argmax(axis=0)
-    return found

@@ -35,9 +35,8 @@ from fhe.compile.trees.graph import MAX_CLASSES, MAX_DEPTH, MAX_TREES, Forest, L
 from fhe.compile.trees.lowering import lower_forest
 from fhe.compile.trees.merge import merge
 from fhe.compile.trees.passes import drop_decided, drop_equal
-from fhe.noise.classes import row_variances
-from fhe.noise.linear import fresh_variance, log2_failure
-from fhe.noise.lookup import bootstrap_variance, result_variance
+from fhe.noise.linear import log2_failure
+from fhe.noise.lookup import layer_variances, result_variance
 from fhe.profile import EncryptionProfile
 
 WIDTHS = range(3, 21)  # of the sum
@@ -233,8 +232,8 @@ def _bounds(whole: Whole, trees: tuple[Node, ...]) -> list[tuple[int, int]]:
 
 def _readable_width(circuit: Circuit, profile: EncryptionProfile, width: int) -> int:
     """The widest sum, this one at most, that is read reliably at the noise that these lookups add up to."""
-    last = row_variances(circuit, profile, fresh_variance(profile), bootstrap_variance(profile))[-1]
-    variance = max(last) + result_variance(profile)
+    last = layer_variances(circuit, profile)[-1]
+    variance = float(last.max()) + result_variance(profile)
     for smaller in range(width, 0, -1):
         margin = MARGIN if smaller < width else 0.0
         if log2_failure(variance, smaller) <= profile.p_error_log2 - margin:

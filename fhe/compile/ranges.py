@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from fhe.arrays import I64
-from fhe.circuit.circuit import Circuit, Input, Linear, Lookup
+from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Selection
 from fhe.circuit.clear import negacyclic
 from fhe.compile.residues import Bounds, Residues
 
@@ -64,8 +64,8 @@ class WireStates:
 
 
 # of every Linear: bounds, bits that are always zero, and how far off its box a value may be; of every Lookup of a sum
-# of digits: what is read after it
-_Found = tuple[list[list[Bounds]], list[list[int]], list[list[int]], list[WireStates]]
+# of digits: what is read after it; of every Linear of digits: bounds before they count modulo anything
+_Found = tuple[list[list[Bounds]], list[list[int]], list[list[int]], list[WireStates], list[list[Bounds]]]
 _known: WeakKeyDictionary[Circuit, tuple[tuple[Bounds, ...], _Found]] = WeakKeyDictionary()
 
 
@@ -93,6 +93,11 @@ def strays(circuit: Circuit, ranges: Sequence[Bounds]) -> list[list[int]]:
     return [list(layer) for layer in _found(circuit, ranges)[2]]
 
 
+def whole_bounds(circuit: Circuit, ranges: Sequence[Bounds]) -> list[list[Bounds]]:
+    """Of a circuit of digits: bounds of every value of every Linear, before it counts modulo 2^(width + 1)."""
+    return [list(layer) for layer in _found(circuit, ranges)[4]]
+
+
 def _found(circuit: Circuit, ranges: Sequence[Bounds]) -> _Found:
     kept = _known.get(circuit)
     if kept is None or kept[0] != tuple(ranges):
@@ -108,21 +113,27 @@ def _value_bounds(circuit: Circuit, ranges: Sequence[Bounds]) -> _Found:
     zeros: list[list[int]] = []
     off: list[list[int]] = []
     states: list[WireStates] = []
+    whole: list[list[Bounds]] = []
     width = 0
     for number, layer in enumerate(circuit.layers):
         if isinstance(layer, Linear):
             width, bounds = layer.width, [enumeration.row(layer, row) for row in range(len(layer.bias))]
             if residues:
                 bounds, own, stray = residues.linear(layer, bounds)
+                whole.append(residues.whole_bounds())
                 zeros.append(own)
                 off.append(stray)
             found.append(bounds)
         else:
-            reached = residues.lookup(layer, width) if residues else _reached(layer, found[-1])
+            if residues:
+                reached = residues.lookup(layer, width)
+            else:
+                assert isinstance(layer, Lookup)
+                reached = _reached(layer, found[-1])
             wires += [_lookup(circuit, number, row, wires, own) for row, own in enumerate(reached)]
             if residues and circuit.block:
                 states += _read_after(circuit, number, len(wires), residues)
-    return found, zeros, off, states
+    return found, zeros, off, states, whole
 
 
 def _read_after(circuit: Circuit, number: int, wires: int, residues: Residues) -> list[WireStates]:
@@ -154,6 +165,8 @@ def _input(number: int, wire: Input, bounds: Bounds) -> _Wire:
 
 def _lookup(circuit: Circuit, number: int, row: int, wires: Sequence[_Wire], reached: Bounds) -> _Wire:
     linear, layer = circuit.layers[number - 1], circuit.layers[number]
+    if isinstance(layer, Selection):
+        return _Wire(number, row, None, reached)
     assert isinstance(linear, Linear)
     assert isinstance(layer, Lookup)
     cone = _joint([wire.cone for wire, _ in _terms(linear, int(layer.source[row]), wires)])

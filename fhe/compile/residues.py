@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fhe.arrays import I64
-from fhe.circuit.circuit import Circuit, Linear, Lookup
+from fhe.circuit.circuit import Circuit, Linear, Lookup, Selection
 from fhe.circuit.clear import negacyclic, round_to
 
 Bounds = tuple[int, int]  # least and largest value, both inclusive
@@ -52,13 +52,14 @@ class Residues:
 
     def __init__(self, circuit: Circuit, ranges: Sequence[Bounds]) -> None:
         self._wires = [_Fact(pair, 0, 1) for pair in ranges]
-        self._rows: list[_Fact] = []
+        self._rows: list[_Fact] = []  # of the Linear before, as a lookup reads them
+        self._whole: list[_Fact] = []  # and before they count modulo 2^(width + 1)
         self._roots: dict[frozenset[tuple[int, int]], _Root] = {}
         self._last = circuit.layers[-1]
         self._boxes = {
             id(layer): (1 << layer.width) >> after.bits()
             for layer, after in zip(circuit.layers[::2], circuit.layers[1::2])
-            if isinstance(layer, Linear) and isinstance(after, Lookup) and circuit.shared
+            if isinstance(layer, Linear) and not isinstance(after, Linear) and circuit.shared
         }
         self._work, self._kept = MOST_WORK, MOST_KEPT
 
@@ -69,15 +70,24 @@ class Residues:
         rotations are shared a value is read as the nearest multiple of a box, and may be off by less than half a one.
         """
         rows = [self._row(layer, row, interval) for row, interval in enumerate(intervals)]
+        self._whole = rows
         if layer is not self._last:
             rows = [_wrapped(fact, 2 << layer.width) for fact in rows]
         self._rows = rows
         read = [_read(fact, layer.width, self._boxes.get(id(layer), 1)) for fact in rows]
         return [bounds for bounds, _, _ in read], [zeros for _, zeros, _ in read], [off for _, _, off in read]
 
-    def lookup(self, layer: Lookup, width: int) -> list[Bounds]:
+    def whole_bounds(self) -> list[Bounds]:
+        """The range of each value of the last Linear taken, before it counts modulo 2^(width + 1)."""
+        return [fact.bounds for fact in self._whole]
+
+    def lookup(self, layer: Lookup | Selection, width: int) -> list[Bounds]:
         """The range of each lookup's results; `width` is that of the layer before."""
-        found = [self._look_up(self._rows[source], table, width) for source, table in zip(layer.source, layer.tables)]
+        rows = self._rows
+        if isinstance(layer, Selection):
+            found = [self._select(rows[source], own, width) for source, own in zip(layer.source, layer.entries)]
+        else:
+            found = [self._look_up(rows[source], table, width) for source, table in zip(layer.source, layer.tables)]
         self._wires += found
         return [fact.bounds for fact in found]
 
@@ -160,10 +170,22 @@ class Residues:
             inside = source.bounds[0] >= 0 and source.bounds[1] < 1 << width
             reached = table if inside else np.concatenate([table, -table])
             return _Fact((int(reached.min()), int(reached.max())), *_remainder(reached, CONSTANT))
-        fact = _told(source.root, negacyclic(table[None], width, source.values[None])[0])
-        if fact.values is None or max(-fact.bounds[0], fact.bounds[1]) >= 1 << 31:
-            return replace(fact, root=None, values=None)
-        return replace(fact, values=fact.values.astype(np.int32))
+        return _kept(_told(source.root, negacyclic(table[None], width, source.values[None])[0]))
+
+    def _select(self, source: _Fact, entries: I64, width: int) -> _Fact:
+        among, root = [self._whole[entry] for entry in entries], source.root
+        self._kept -= 0 if source.values is None else len(source.values)
+        if root is not None and source.values is not None and root.exact and self._kept >= 0:
+            known = [_values_of(fact, root) for fact in among]
+            alike = [values for values in known if values is not None]
+            if len(alike) == len(among) and self._spend(len(source.values) * len(among)):
+                places = np.arange(1, len(among) + 1)[None]  # an entry's number, and its sign
+                told = negacyclic(places, width, source.values[None])[0]
+                chosen = np.take_along_axis(np.stack(alike), np.abs(told)[None] - 1, axis=0)[0]
+                return _kept(_told(root, np.sign(told) * chosen))
+        low, high = min(fact.bounds[0] for fact in among), max(fact.bounds[1] for fact in among)
+        inside = source.bounds[0] >= 0 and source.bounds[1] < 1 << width
+        return _Fact((low, high) if inside else (min(low, -high), max(high, -low)), 0, 1)
 
     def _spend(self, work: int) -> bool:
         self._work -= work
@@ -185,6 +207,21 @@ def _times(terms: Mapping[int, int], root: _Root) -> int | None:
 
 def _told(root: _Root, values: I64) -> _Fact:
     return _Fact((int(values.min()), int(values.max())), *_remainder(values, CONSTANT), root, values)
+
+
+def _kept(fact: _Fact) -> _Fact:
+    """The same with values of 32 bits, as lookups have them; without where they do not fit."""
+    if fact.values is None or max(-fact.bounds[0], fact.bounds[1]) >= 1 << 31:
+        return replace(fact, root=None, values=None)
+    return replace(fact, values=fact.values.astype(np.int32))
+
+
+def _values_of(fact: _Fact, root: _Root) -> I64 | None:
+    """A value for each of a root's, where that is known."""
+    if fact.values is not None and fact.root is root:
+        return fact.values
+    constant = fact.bounds[0] == fact.bounds[1]
+    return np.full(len(root.values), fact.bounds[0], np.int64) if constant else None
 
 
 def _wrapped(fact: _Fact, modulus: int) -> _Fact:

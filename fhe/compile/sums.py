@@ -6,7 +6,6 @@ from bisect import bisect_left
 from dataclasses import replace
 
 from app.protocol.data.dataset import Codebook
-from app.protocol.errors import BadModel
 from fhe.circuit.circuit import Circuit, Linear, Readout
 from fhe.circuit.codec import digest
 from fhe.circuit.well_formed import MAX_BLOCK
@@ -28,11 +27,6 @@ def sum_circuit(circuit: Circuit, codebook: Codebook, profile: EncryptionProfile
     A block of at least N rows is a whole number of chunks. A circuit without lookups is read at the full width of what
     is published. Errors: MessageOverflow, NoiseOverflow where not even one row fits; BadModel, BadDocument.
     """
-    if circuit.lwe_bins:
-        raise BadModel(
-            "This model's circuit reads bins under the small key, and its results are not summed over rows.",
-            "Sum a linear model, or trees on a dataset whose bins are published packed alone.",
-        )
     layers, last = circuit.layers, circuit.layers[-1]
     assert isinstance(last, Linear)
     if len(layers) == 1:

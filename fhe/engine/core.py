@@ -34,12 +34,20 @@ class Core(Protocol):
     def bootstrap(self, small: U64, polynomials: U64, which: I64, *, centred: bool = False, bodies: int = 1) -> U64:
         """(batch, n + 1) -> (batch, N + bodies): ciphertext b through test polynomial `polynomials[which[b]]`.
 
+        `polynomials` are (tables, N), or encrypted ones (tables, 2, N): mask, body.
+
         `centred`: with the centred modulus switch (`fhe.engine.gadget.centre`). After the mask of coefficient 0 come
         `bodies` coefficients of the body, N / bodies apart, from coefficient 0 on; `bodies` divides N.
         """
 
     def pack(self, lwe: U64) -> U64:
         """At most N ciphertexts (count, N + 1) -> one RLWE ciphertext (2, N). Needs a packing key."""
+
+    def pack_tables(self, lwe: U64) -> U64:
+        """Entries (batch, E, N + 1) -> encrypted test polynomials (batch, 2, N) of these tables (section 15).
+
+        E is a power of two. Needs a packing key.
+        """
 
 
 def check_parameters(profile: EncryptionProfile) -> None:

@@ -15,7 +15,7 @@ from app.protocol.data.dataset import EncryptedTable
 from app.protocol.errors import BadKey, BadModel
 from app.protocol.ports import Progress
 from fhe.arrays import U64
-from fhe.circuit.circuit import Circuit, Linear, Lookup
+from fhe.circuit.circuit import Circuit, Linear, Lookup, rotating, selects
 from fhe.circuit.well_formed import check_form
 from fhe.engine.backends import prepare
 from fhe.engine.core import BackendName, Core, check_parameters
@@ -66,6 +66,7 @@ def evaluate(
     check_runs_on(circuit, profile, table)
     core = core_for(profile, table, key, threads, backend)
     assert key is not None
+    check_packing(circuit, key)
     result_rows = circuit.result_rows(rows)
     values = result_rows * len(last.bias)
     results = results_for(core, profile, values, packing=key.packing is not None)
@@ -75,6 +76,15 @@ def evaluate(
     for ciphertexts in output_ciphertexts(circuit, profile, table, source, first_row, rows, core, progress):
         taken.add(ciphertexts)
     return results.output(result_rows, last)
+
+
+def check_packing(circuit: Circuit, key: EvaluationKey) -> None:
+    """Whether a key has what a circuit packs with on the way. Errors: BadKey."""
+    if key.packing is None and selects(circuit):
+        raise BadKey(
+            "This circuit selects among encrypted tables, which takes a packing key, and this dataset has none.",
+            "Compile the model without selections, or ask the owner for a new version of the dataset.",
+        )
 
 
 def results_for(core: Core, profile: EncryptionProfile, values: int, *, packing: bool) -> Results:
@@ -101,7 +111,7 @@ def output_ciphertexts(
     """
     last = circuit.layers[-1]
     assert isinstance(last, Linear)
-    lookups = sum(len(layer.source) for layer in circuit.layers if isinstance(layer, Lookup))
+    lookups = sum(len(layer.source) for layer in rotating(circuit.layers))
     tables = [rotations_of(circuit, layer, profile) if isinstance(layer, Lookup) else None for layer in circuit.layers]
     outputs, done = np.arange(len(last.bias)), 0
     step = max(1, core.batch // max(lookups, len(outputs)))

@@ -74,6 +74,19 @@ def table_polynomials(tables: I64, width_out: int, size: int) -> U64:
     return polynomials
 
 
+def boxed(polynomials: U64, width: int) -> U64:
+    """Polynomials (..., N) times (1 + X + ... + X^(width - 1)) X^(-width / 2): each coefficient spread over a box.
+
+    Where they are not zero only at multiples of `width`, that is a test polynomial of such coefficients.
+    """
+    half = width // 2
+    zero = np.zeros((*polynomials.shape[:-1], 1), np.uint64)
+    before, after = polynomials[..., polynomials.shape[-1] - half + 1 :], polynomials[..., :half]
+    around = np.concatenate([zero, np.uint64(0) - before, polynomials, np.uint64(0) - after], axis=-1)
+    sums = np.cumsum(around, axis=-1, dtype=np.uint64)
+    return sums[..., width:] - sums[..., :-width]
+
+
 def extract(masks: U64, bodies: U64, row: int) -> U64:
     """LWE ciphertexts (..., N + 1) of coefficient `row` of RLWE ones: a'_i = a_{row-i}, negated where it wraps."""
     size = masks.shape[-1]

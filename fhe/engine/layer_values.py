@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fhe.arrays import I64, U64
-from fhe.circuit.circuit import Circuit, Linear, Lookup, word_weight
+from fhe.circuit.circuit import Circuit, Linear, rotating, word_weight
 from fhe.engine.core import Core
 from fhe.engine.gadget import extract
 from fhe.engine.source import ChunkSource, Span
@@ -29,7 +29,7 @@ class Wires:
         self.size = profile.polynomial_size
         self._circuit, self._profile, self._source, self._span = circuit, profile, source, span
         self._packed: OrderedDict[int, tuple[U64, U64]] = OrderedDict()
-        lookups = [layer for layer in circuit.layers if isinstance(layer, Lookup)]
+        lookups = rotating(circuit.layers)
         sizes = [len(circuit.inputs)] + [len(layer.source) for layer in lookups]
         self._firsts = np.cumsum([0, *sizes])  # wire numbers at which inputs, then each Lookup's outputs begin
         self._widths = [profile.message_width] + [layer.width_out for layer in lookups]

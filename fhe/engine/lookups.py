@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from fhe.arrays import I64, U64
-from fhe.circuit.circuit import Circuit, Linear, Lookup, rotations
+from fhe.circuit.circuit import Circuit, Linear, Lookup, Selection, rotations
 from fhe.engine.core import Core
 from fhe.engine.factors import combine, factored
 from fhe.engine.gadget import table_polynomials
@@ -17,6 +17,9 @@ from fhe.profile import EncryptionProfile
 
 class _Reads(Protocol):
     """What reads a circuit's wires: `layer_values.Wires`, `lwe_values.LweWires`."""
+
+    def values(self, layer: Linear, which: I64, rows: range, looked_up: list[U64]) -> U64:
+        """Values `which` of a layer under the GLWE key."""
 
     def small(self, layer: Linear, which: I64, rows: range, looked_up: list[U64], core: Core) -> U64:
         """Values `which` of a layer under the LWE key."""
@@ -61,11 +64,14 @@ def look_up(circuit: Circuit, wires: _Reads, core: Core, tables: list[Rotations 
     """Ciphertexts (lookups, rows, N + 1) of every Lookup layer, for rows `part` of a chunk."""
     looked_up: list[U64] = []
     for number, layer in enumerate(circuit.layers):
-        if not isinstance(layer, Lookup):
+        if isinstance(layer, Linear):
             continue
         before = circuit.layers[number - 1]
-        own = tables[number]
         assert isinstance(before, Linear)
+        if isinstance(layer, Selection):
+            looked_up.append(_selected(layer, before, wires, core, part, looked_up))
+            continue
+        own = tables[number]
         assert own is not None
         distinct, place = np.unique(own.source, return_inverse=True)  # equal sources share a keyswitch
         small = wires.small(before, distinct, part, looked_up, core)[place.reshape(-1)]
@@ -76,6 +82,20 @@ def look_up(circuit: Circuit, wires: _Reads, core: Core, tables: list[Rotations 
         alone = all(factors is None for factors in own.factors)
         looked_up.append(rotated if alone else _multiplied(layer, own, rotated))
     return looked_up
+
+
+def _selected(layer: Selection, before: Linear, wires: _Reads, core: Core, part: range, looked_up: list[U64]) -> U64:
+    """Ciphertexts (lookups, rows, N + 1) of a selection: its entries packed, and rotated by what tells them apart."""
+    distinct, place = np.unique(layer.source, return_inverse=True)
+    small = wires.small(before, distinct, part, looked_up, core)[place.reshape(-1)]
+    polynomials = list[U64]()
+    for entries in layer.entries:
+        among, entry = np.unique(entries, return_inverse=True)
+        values = wires.values(before, among, part, looked_up)[entry.reshape(-1)]
+        polynomials.append(core.pack_tables(np.ascontiguousarray(values.transpose(1, 0, 2))))
+    count = len(layer.source) * len(part)
+    rotated = core.bootstrap(small.reshape(count, -1), np.concatenate(polynomials), np.arange(count), centred=True)
+    return rotated.reshape(len(layer.source), len(part), -1)
 
 
 def _multiplied(layer: Lookup, own: Rotations, rotated: U64) -> U64:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from fhe.arrays import I64, U16, U64
-from fhe.circuit.circuit import BIN_WIDTH, Circuit, Linear, Lookup, keyswitched
+from fhe.circuit.circuit import BIN_WIDTH, Circuit, Linear, keyswitched, rotating
 from fhe.engine.core import Core
 from fhe.engine.layer_values import add_looked_up, terms_of
 from fhe.engine.source import BinSource, Span
@@ -26,7 +26,7 @@ class LweWires:
         self._circuit, self._dimension, self._source, self._span = circuit, profile.lwe_dimension, source, span
         self._bodies: dict[int, U16] = {}
         self._rows, self._inputs = range(0), dict[int, U64]()
-        lookups = [layer for layer in circuit.layers if isinstance(layer, Lookup)]
+        lookups = rotating(circuit.layers)
         self._firsts = np.cumsum([0, len(circuit.inputs), *(len(layer.source) for layer in lookups)])
         self._widths = [BIN_WIDTH] + [layer.width_out for layer in lookups]
 

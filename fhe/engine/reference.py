@@ -6,10 +6,12 @@ batch it was computed in.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from fhe.arrays import I64, U64
-from fhe.engine.gadget import centre, digits, rotate, switch_modulus
+from fhe.engine.gadget import boxed, centre, digits, rotate, switch_modulus, table_polynomials
 from fhe.engine.transform import Complex, add, inverse, key_points, multiply, points, to_words
 from fhe.evaluation_key import EvaluationKey, packing_gadget
 from fhe.profile import EncryptionProfile
@@ -47,7 +49,8 @@ class ReferenceCore:
         size = self._profile.polynomial_size
         turns = switch_modulus(centre(small, size) if centred else small, size)
         accumulator = np.zeros((len(small), 2, size), np.uint64)
-        accumulator[:, 1] = rotate(polynomials[which], -turns[:, -1] % (2 * size))
+        start = rotate(polynomials[which], -turns[:, -1] % (2 * size))
+        accumulator[:, 3 - polynomials.ndim :] = start.reshape(len(small), -1, size)
         for step in range(self._profile.lwe_dimension):
             moved = rotate(accumulator, turns[:, step])
             cut = digits(moved - accumulator, self._profile.bootstrap)
@@ -86,28 +89,47 @@ class ReferenceCore:
         digit l of a_ij at X^i. Products are summed as transformed points, j outer, l inner, in subtotals of `SUBTOTAL`
         bits: one long sum would add rounding errors of its own size.
         """
+        size = self._profile.polynomial_size
+        columns = np.zeros((1, size, size), np.uint64)
+        columns[0, :, : len(lwe)] = lwe[:, :-1].T
+        out = np.zeros((2, size), np.uint64)
+        out[1, : len(lwe)] = lwe[:, -1]
+        out -= self._packed(columns, lambda key: key)[0]
+        return out
+
+    def pack_tables(self, lwe: U64) -> U64:
+        """Entries (batch, E, N + 1) -> encrypted test polynomials (batch, 2, N).
+
+        As `pack`, of entry i at coefficient i N/E, with a key that is spread over boxes beforehand.
+        """
+        size = self._profile.polynomial_size
+        width = size // lwe.shape[1]
+        columns = np.zeros((len(lwe), size, size), np.uint64)
+        columns[:, :, ::width] = lwe[:, :, :-1].transpose(0, 2, 1)
+        out = np.zeros((len(lwe), 2, size), np.uint64)
+        out[:, 1] = table_polynomials(lwe[:, :, -1].view(np.int64), 63, size)
+        out -= self._packed(columns, lambda key: boxed(key, width))
+        return out
+
+    def _packed(self, columns: U64, spread: Callable[[U64], U64]) -> U64:
+        """The packing keyswitch's sums (batch, 2, N) of columns (batch, N, N): of key bit, then of coefficient."""
         packing = self._packing_words
         if packing is None:
-            raise ValueError("pack() needs a packing key")
-        size = self._profile.polynomial_size
-        columns = np.zeros((size, size), np.uint64)
-        columns[:, : len(lwe)] = lwe[:, :-1].T
-        zero = np.zeros(size // 2), np.zeros(size // 2)
+            raise ValueError("packing needs a packing key")
+        batch, size, _ = columns.shape
+        zero = np.zeros((batch, size // 2)), np.zeros((batch, size // 2))
         totals: list[Complex] = [zero, zero]
         for start in range(0, size, SUBTOTAL):
             bits = slice(start, start + SUBTOTAL)
-            re, im = points(digits(columns[bits], packing_gadget(self._profile)).astype(np.float64))
-            parts = key_points(packing.masks(start, start + SUBTOTAL)), key_points(packing.bodies[bits])
-            for c, (key_re, key_im) in enumerate(parts):
+            re, im = points(digits(columns[:, bits], packing_gadget(self._profile)).astype(np.float64))
+            words = packing.masks(start, start + SUBTOTAL), packing.bodies[bits]
+            for c, (key_re, key_im) in enumerate(key_points(spread(part)) for part in words):
                 subtotal = zero
                 for bit in range(SUBTOTAL):
                     for level in range(len(re)):
-                        digit = re[level, bit], im[level, bit]
+                        digit = re[level, :, bit], im[level, :, bit]
                         subtotal = add(subtotal, multiply(digit, (key_re[bit, level], key_im[bit, level])))
                 totals[c] = add(totals[c], subtotal)
-        out = np.zeros((2, size), np.uint64)
-        out[1, : len(lwe)] = lwe[:, -1]
-        for c, total in enumerate(totals):
+        for total in totals:
             inverse(*total)
-            out[c] -= to_words(*total)
-        return out
+        return np.stack([to_words(*total) for total in totals], axis=1)

@@ -30,7 +30,18 @@ from fhe.mask import lwe_masks, mask
 from fhe.profile import EncryptionProfile
 
 Stage = Literal[
-    "points", "keyswitch", "bootstrap", "centred", "sum", "sum-mask", "digits", "bins", "shared", "lwe", "pack"
+    "points",
+    "keyswitch",
+    "bootstrap",
+    "centred",
+    "sum",
+    "sum-mask",
+    "digits",
+    "bins",
+    "shared",
+    "lwe",
+    "pack",
+    "selection",
 ]
 Prepare = Callable[[EncryptionProfile, EvaluationKey], Core]
 
@@ -110,6 +121,9 @@ def results(case: Case, core: Core, key: EvaluationKey) -> Iterable[tuple[Stage,
     yield "lwe", OutputStage("lwe", case.batch, 1, WIDTH_OUT, size, bits, rounded).to_bytes()
     if case.packing:
         yield "pack", core.pack(big).astype("<u8").tobytes()
+        packed = core.pack_tables(big[np.arange(8) % case.batch][None])
+        chosen = core.bootstrap(small[:1], packed, np.zeros(1, np.int64), centred=True)
+        yield "selection", packed.astype("<u8").tobytes() + chosen.astype("<u8").tobytes()
 
 
 def small_key_bins(case: Case, core: Core) -> U64:

@@ -33,11 +33,15 @@ bits reads the lookups that took them away, each with its own noise and its weig
 Of a circuit that shares rotations, tables of one value are products of one accumulator: one class, whose members have
 their own deviations (`fhe.engine.factors.noise_gains`). One table is another ciphertext where it is looked up alone.
 
+A selection has the noise of its own rotation and packing, and of the entry that it takes: at most that of the noisiest
+one, whose own terms count as if they were one noise. As that is the entries' noise once more, all that they read and
+what comes out of it are one class. It may have no mask unless an entry is one ciphertext that has one.
+
 With W_c the sum of weights times 2^(shift to the row's width) with which a row reads ciphertext c, its variance is
 
     V_fresh  sum over inputs c of W_c^2   +   V_bootstrap  sum over classes C of (sum over c in C of |W_c| sqrt(G_c))^2
 
-where G_c is the gain of a product, and 1 of other lookups.
+where G_c is the gain of a product, that of a selection, and 1 of other lookups.
 """
 
 from __future__ import annotations
@@ -45,12 +49,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 
 import numpy as np
 
 from fhe.arrays import I64
-from fhe.circuit.circuit import Circuit, Linear, Lookup, rotations, word_weight
+from fhe.circuit.circuit import Circuit, Linear, Lookup, Selection, rotations, word_weight
 from fhe.engine.factors import factored, noise_gains
 from fhe.profile import EncryptionProfile
 
@@ -60,12 +64,19 @@ PASSES = 16  # over the sources; one of a circuit of 1 MiB takes about a tenth o
 _NONE: Hashable = ((), frozenset[int]())  # of a source that may have no mask, so that nothing is rotated
 
 
-def row_variances(circuit: Circuit, profile: EncryptionProfile, fresh: float, looked_up: float) -> list[list[float]]:
+def row_variances(
+    circuit: Circuit,
+    profile: EncryptionProfile,
+    fresh: float,
+    looked_up: float,
+    packed: Callable[[int], float],
+) -> list[list[float]]:
     """Torus variance of every value of every Linear, in order, before what is done to it next.
 
-    `fresh` is the variance of an input, `looked_up` that of a bootstrap's output.
+    `fresh` is the variance of an input, `looked_up` that of a bootstrap's output, and `packed` what packing so many
+    entries of a selection adds.
     """
-    found = _Ciphertexts(circuit, profile)
+    found = _Ciphertexts(circuit, profile, lambda entries: packed(entries) / looked_up)
     classes = _classes(found)
     return [[_variance(form, classes, found, fresh, looked_up) for form in layer] for layer in found.values]
 
@@ -73,7 +84,9 @@ def row_variances(circuit: Circuit, profile: EncryptionProfile, fresh: float, lo
 class _Ciphertexts:
     """The distinct ciphertexts of a circuit: its inputs, numbered as they are, then its lookups'."""
 
-    def __init__(self, circuit: Circuit, profile: EncryptionProfile) -> None:
+    def __init__(self, circuit: Circuit, profile: EncryptionProfile, packing: Callable[[int], float]) -> None:
+        self._packing = packing  # of so many entries, in bootstraps' variances
+        self.joined: list[list[int]] = []  # ciphertexts that are one class: selections, and what their entries read
         self.inputs = len(circuit.inputs)
         self.sources: list[Form] = []  # of each lookup's ciphertext
         self.maskless: list[bool] = []  # whether its table may round to no digit
@@ -90,7 +103,10 @@ class _Ciphertexts:
                 before = layer
             else:
                 assert before is not None
-                self._look_up(before, layer, rotations(circuit, layer))
+                if isinstance(layer, Selection):
+                    self._select(before, layer)
+                else:
+                    self._look_up(before, layer, rotations(circuit, layer))
 
     def _rows(self, layer: Linear) -> Iterator[Counter[int]]:
         ends, columns, values = layer.indptr.tolist(), layer.columns.tolist(), layer.values.tolist()
@@ -99,6 +115,28 @@ class _Ciphertexts:
             for column, value in zip(columns[start:stop], values[start:stop], strict=True):
                 terms[self._wires[column]] += word_weight(value, self._widths[column], layer.width)
             yield terms
+
+    def _select(self, before: Linear, layer: Selection) -> None:
+        own = 1.0 + self._packing(layer.entries.shape[1])
+        words = [(form, (int(bias) << (63 - before.width)) % WORD) for form, bias in zip(self.values[-1], before.bias)]
+        for source, entries in zip(layer.source.tolist(), layer.entries.tolist(), strict=True):
+            key = words[source], tuple(words[entry] for entry in entries)
+            if key not in self._known:
+                forms = [self.values[-1][entry] for entry in entries]
+                read = sorted({wire for form in forms for wire, _ in form})
+                most = max(self._deviation(form) for form in forms)
+                known = self._known[key] = self.inputs + len(self.sources)
+                single = (form[0][0] - self.inputs for form in forms if len(form) == 1)
+                self.sources.append(self.values[-1][source])
+                self.maskless.append(all(self.maskless[wire] for wire in single))
+                self.deviations.append(math.sqrt(own + most**2))
+                self.joined.append([known, *read])
+            self._wires.append(self._known[key])
+            self._widths.append(layer.width_out)
+
+    def _deviation(self, form: Form) -> float:
+        """Of a sum of lookups, in those of a bootstrap, as if they were one noise."""
+        return sum(abs(weight) * self.deviations[wire - self.inputs] for wire, weight in form)
 
     def _look_up(self, before: Linear, layer: Lookup, rotation: I64) -> None:
         steps, gains = _products(layer, rotation)
@@ -140,6 +178,9 @@ def _classes(found: _Ciphertexts) -> list[int]:
             ignored.update(kind for kind, count in read.items() if count > 1)
         first: dict[Hashable, int] = {}
         parent = list(range(len(classes)))
+        for one, *others in found.joined:
+            for other in others:
+                parent[_root(parent, classes[one])] = _root(parent, classes[other])
         for number, source in enumerate(found.sources):
             own, mask = classes[inputs + number], _mask(source, classes, sizes, ignored)
             parent[_root(parent, own)] = _root(parent, first.setdefault(mask, own))

@@ -14,6 +14,7 @@ J. Cryptology 2023). How noises of several lookups add up is in `fhe.noise.class
     sum of R rows  R V + R^2 V 3 / B^2 of the bootstrap's gadget: digits have a mean of -1/2 beside their deviation of
                    B / sqrt(12), and the key's errors are the same in every row, so a part may add up as R does
     packing        N l M E[d^2] V_glwe + N/2 q^2/12 + (1 + N/2) F'     M values in the ciphertext
+    of a selection N l N E[d^2] V_glwe + N/2 q^2/12 + (1 + N/2) F'     F' of its entries
     words of `bits` bits  (1 + N/2) q^2/12
 
 F is the transforms' own error in one coefficient of one external product. It is measured, not derived: for products
@@ -30,7 +31,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fhe.arrays import F64
-from fhe.circuit.circuit import Circuit, Linear, Lookup, keyswitched
+from fhe.circuit.circuit import Circuit, Linear, keyswitched
 from fhe.engine.output import PACKED_BITS, lwe_bits
 from fhe.engine.reference import SUBTOTAL
 from fhe.evaluation_key import packing_gadget
@@ -89,6 +90,16 @@ def packing_variance(profile: EncryptionProfile, count: int) -> float:
     return terms * profile.glwe_variance + rounding + (1 + size / 2) * transforms
 
 
+def selection_variance(profile: EncryptionProfile, entries: int) -> float:
+    """Added by packing a selection's entries, in one of the coefficients that have the same entry."""
+    gadget, size = packing_gadget(profile), profile.polynomial_size
+    terms = size * gadget.levels * entries * digit_square(gadget)
+    sums = ROUNDING * (SUBTOTAL * gadget.levels + size / SUBTOTAL) / 2
+    transforms = transform_variance(size, terms / 12) + 2.0**-106 * sums * terms / 12
+    key = size / entries * profile.glwe_variance  # as many of the key's errors add up in a coefficient
+    return terms * key + size / 2 * step_variance(gadget) + (1 + size / 2) * transforms
+
+
 def word_variance(profile: EncryptionProfile, bits: int) -> float:
     """Added by rounding a ciphertext's words to `bits` bits."""
     return (1 + profile.polynomial_size / 2) * 4.0**-bits / 12
@@ -111,7 +122,8 @@ def layer_variances(circuit: Circuit, profile: EncryptionProfile) -> list[F64]:
     Equal noises count once and dependent ones by their deviations: the formula is in `fhe.noise.classes`.
     """
     fresh = bin_variance(profile) if circuit.lwe_bins else fresh_variance(profile)
-    found = row_variances(circuit, profile, fresh, bootstrap_variance(profile))
+    one = bootstrap_variance(profile)
+    found = row_variances(circuit, profile, fresh, one, lambda entries: selection_variance(profile, entries))
     return [np.array(rows) for rows in found]
 
 
@@ -131,7 +143,7 @@ def check_lookups(
         place = 2 * number
         layer, after = circuit.layers[place], circuit.layers[place + 1 : place + 2]
         assert isinstance(layer, Linear)
-        if after and isinstance(after[0], Lookup):
+        if after and not isinstance(after[0], Linear):
             read, bits = np.unique(after[0].source), after[0].bits()
             extra = rounded + keyswitched(circuit, layer) * keyswitch_variance(profile)
         else:

@@ -2,16 +2,16 @@
 // The answer of a question's job, of the sums that were just opened: a table with intervals, and charts.
 
 import { answer } from "./answer.js";
-import { clearNotice, download, h, icon, pushButton, showProblem, svg } from "./dom.js";
+import { clearNotice, download, h, icon, pushButton, room, showProblem, svg } from "./dom.js";
 import { locale, t } from "./language.js";
 import { apiJson, Problem } from "./problems.js";
 import { keep, recall } from "./store.js";
 
-const WIDTH = 720;
+const WIDTH = room();
 const HEIGHT = 300;
-const [LEFT, TOP, FOOT] = [92, 14, 44]; // room for the axes' numbers, which are larger on narrow pages
+const [LEFT, TOP, FOOT] = [76, 14, 44]; // for the axes' numbers and words
 const WIDEST = 56; // of one bar
-const MOST_LABELS = 8;
+const LETTER = 8; // pixels of one, at most
 const LONGEST = 12; // characters of a label
 const MOST_CHARTS = 6;
 const MOST_BARS = 64;
@@ -233,13 +233,13 @@ function answerChart(name, groups, figures) {
 }
 
 /**
- * What stands below the bars: every group where they are few, else the first and the last.
+ * What stands below the bars: every group where there is room for all, else the first and the last.
  * @param {string[]} groups
  * @param {number} wide
  */
 function labels(groups, wide) {
   const y = HEIGHT - 14;
-  if (groups.length <= MOST_LABELS) {
+  if (Math.max(...groups.map((each) => cut(each).length)) * LETTER <= wide) {
     return groups.map((each, at) => label(LEFT + (at + 0.5) * wide, y, "middle", cut(each)));
   }
   return [label(LEFT, y, "start", cut(groups[0] ?? "")), label(WIDTH, y, "end", cut(groups.at(-1) ?? ""))];

@@ -1,12 +1,12 @@
 // @ts-check
 // The distribution of one output: bars, and the same as a table.
 
-import { h, svg } from "./dom.js";
+import { h, room, svg } from "./dom.js";
 import { digits, t } from "./language.js";
 
-const WIDTH = 720;
+const WIDTH = room();
 const HEIGHT = 228;
-const FOOT = 34; // holds the labels, which are larger on narrow pages
+const FOOT = 34; // holds the labels
 const HEAD = 30; // holds the number of rows that the highest bar counts
 const MOST_BARS = 32;
 const WIDEST = 56; // of one bar

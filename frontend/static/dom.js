@@ -46,6 +46,10 @@ export function elements(selector, type, root = document) {
   return Array.from(root.querySelectorAll(selector)).flatMap((each) => (each instanceof type ? [each] : []));
 }
 
+/** How many pixels wide a drawing on this page can be: drawn so, its words have the size that they are given. */
+export const room = () =>
+  Math.round(Math.min(1040, Math.max(240, (document.querySelector("main")?.clientWidth ?? 800) - 80)));
+
 /**
  * The element of this type that an event began in or inside, as a selector names it; null for none.
  * @param {Event} event

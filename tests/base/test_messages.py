@@ -11,7 +11,7 @@ from babel.messages.catalog import Message
 from babel.messages.pofile import read_po
 
 from app.market.web.language.catalogue import AREAS, ENGLISH, FOLDER, LANGUAGES
-from app.market.web.language.marking import mark
+from app.market.web.language.marking import SPOKEN, mark
 from scripts.write_messages import TEMPLATES, current, sentences_of, tagged, untranslated, written
 
 OTHERS = [(language, area) for language in LANGUAGES if language != ENGLISH for area in AREAS]
@@ -81,6 +81,15 @@ def test_templates_translate_constants_alone() -> None:
 def test_text_is_marked_and_nothing_else(source: str, marked: str) -> None:
     """Sentences with their values and inline elements; no code, no picture, no entity."""
     assert mark(source) == marked
+
+
+def test_no_attribute_says_something_unmarked() -> None:
+    """What reads as words in a template's attribute is shown to somebody, by a browser or by a script."""
+    found = []
+    for path in TEMPLATES.glob("*.html"):
+        for each in re.finditer(r'\s([a-z-]+)="([A-Z][a-z]+ [a-z][^"]*)"', path.read_text("utf-8")):
+            found += [(path.name, each[1], each[2])] * (each[1] not in SPOKEN.split("|"))
+    assert found == []
 
 
 def test_marking_moves_no_line() -> None:

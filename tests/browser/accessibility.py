@@ -23,9 +23,34 @@ STICKING_OUT = """() => [...document.querySelectorAll("main :not(svg *)")]
     .filter((each) => getComputedStyle(each).overflowX === "visible" && !each.closest(".stacks thead"))
     .map((each) => `<${each.localName} class="${each.className}">: ${each.textContent.trim().slice(0, 60)}`)"""
 
-CLIPPED = """() => [...document.querySelectorAll(".scroll time")]
-    .filter((each) => each.getBoundingClientRect().right > each.closest(".scroll").getBoundingClientRect().right + 1)
-    .map((each) => `a date is cut off in ${each.closest(".scroll").getAttribute("aria-label")}`)"""
+# Only what has as many columns as a table of somebody's goes on sideways; it says so.
+CLIPPED = """() => [...document.querySelectorAll("main .scroll:not([data-wide])")]
+    .filter((each) => each.clientWidth && each.scrollWidth > each.clientWidth + 1)
+    .map((each) => `a table is cut off: ${each.textContent.trim().replace(/\\s+/g, " ").slice(0, 60)}`)"""
+# A browser's own look is a field without a style; words in a drawing are as large as the drawing makes them.
+MISSHAPEN = """() => {
+    const shown = (each) => each.checkVisibility({visibilityProperty: true});
+    const fields = [...document.querySelectorAll("main :is(input, select, textarea)")]
+        .filter((each) => shown(each) && !["checkbox", "radio"].includes(each.type));
+    const size = (each) => parseFloat(getComputedStyle(each).fontSize) * each.getScreenCTM().a;
+    return [
+        ...fields.filter((each) => each.offsetHeight < 36).map((each) => `a low field: ${each.outerHTML.slice(0, 60)}`),
+        ...fields.filter((each) => each.localName === "select" && !each.options.length)
+            .map((each) => `a choice of nothing: ${each.outerHTML.slice(0, 60)}`),
+        ...[...document.querySelectorAll("main .copy .icon")].filter((each) => each.clientWidth > 20)
+            .map((each) => `a large icon: ${each.parentElement.getAttribute("aria-label")}`),
+        ...[...document.querySelectorAll(".stacks td")]
+            .filter((each) => shown(each) && getComputedStyle(each).display === "block" && !each.innerText.trim())
+            .filter((each) => !each.querySelector("svg"))
+            .map((each) => `an empty line: ${each.closest("tr").innerText.slice(0, 60)}`),
+        ...[...document.querySelectorAll(".stacks td")]
+            .filter((each) => !shown(each) && shown(each.closest(".scroll")))
+            .filter((each) => [...each.childNodes].some((part) => part.nodeType === Node.TEXT_NODE && part.data.trim()))
+            .map((each) => `a hidden line: ${each.textContent}`),
+        ...[...document.querySelectorAll("main svg text")].filter((each) => size(each) < 11 || size(each) > 18)
+            .map((each) => `words of ${size(each).toFixed(1)} px: ${each.textContent}`),
+    ];
+}"""
 
 
 def violations(page: Page, rules: dict[str, Any] = EVERYTHING) -> list[str]:
@@ -41,8 +66,8 @@ def violations(page: Page, rules: dict[str, Any] = EVERYTHING) -> list[str]:
 
 
 def unusable(page: Page, paths: list[str], wait: int = 0) -> list[str]:
-    """What is wrong with pages for somebody: axe's findings in either theme, what is wider than its place, and dates
-    that are cut off.
+    """What is wrong with pages for somebody: axe's findings in either theme, what is wider than its place, and what has
+    lost its shape.
 
     The page's window is left 360 px wide.
     """
@@ -57,7 +82,8 @@ def unusable(page: Page, paths: list[str], wait: int = 0) -> list[str]:
         found += [f"dark: {each}" for each in violations(page, COLOURS)]
         for width in (WIDE, NARROW):
             page.set_viewport_size({"width": width, "height": 800})
-            found += [f"{path} at {width} px: {each}" for each in page.evaluate(STICKING_OUT) + page.evaluate(CLIPPED)]
+            for rule in (STICKING_OUT, CLIPPED, MISSHAPEN):
+                found += [f"{path} at {width} px: {each}" for each in page.evaluate(rule)]
         wide = page.evaluate("document.documentElement.scrollWidth")
         if wide > NARROW:
             found.append(f"{path} is {wide} px wide")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.accessibility import NARROW, STICKING_OUT
+from tests.browser.accessibility import CLIPPED, MISSHAPEN, NARROW, STICKING_OUT
 from tests.browser.conftest import Arrive
 from tests.support.english import english_in
 from tests.support.web import MarketNode
@@ -21,11 +21,13 @@ def test_a_visitor_reads_german_on_a_phone(arrive: Arrive, scene: MarketNode) ->
     for path in (
         "/", f"/datasets/{stage.dataset}", f"/datasets/{stage.dataset}/run", f"/datasets/{stage.dataset}/offer",
         f"/offers/{scene.offer}", f"/licenses/{scene.license}", f"/jobs/{scene.settled}",
+        f"/jobs/{scene.computed}/reveals", "/jobs", f"/accounts/{stage.buyer.address}",
         f"/jobs/{scene.settled}/audit", f"/owners/{stage.owner.address}", "/network", "/wallet",
     ):  # fmt: skip
         page.goto(path)
         page.wait_for_timeout(200)
-        wide += [f"{path}: {each}" for each in page.evaluate(STICKING_OUT)]
+        for rule in (STICKING_OUT, CLIPPED, MISSHAPEN):
+            wide += [f"{path}: {each}" for each in page.evaluate(rule)]
         if page.evaluate("document.documentElement.scrollWidth") > NARROW:
             wide.append(path)
         left += [f"{path}: {each}" for each in english_in(page.inner_text("body"))]

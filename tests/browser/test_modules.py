@@ -31,6 +31,7 @@ from app.storage.content import file_cid
 from app.storage.unixfs import LEAF_BYTES, FileBuilder
 from fhe.circuit.circuit import Readout
 from fhe.compile.decoder import Decoder, Labels
+from tests.browser.accessibility import MISSHAPEN, NARROW
 from tests.browser.acting import follow, order
 from tests.browser.conftest import Arrive
 from tests.support.web import MarketNode
@@ -190,12 +191,27 @@ def test_a_card_that_was_read_once_names_the_classes(page: Page) -> None:
 
 
 @pytest.mark.chromium
+@pytest.mark.parametrize("wide", [NARROW, 1440])
+def test_a_drawing_s_words_have_one_size(arrive: Arrive, wide: int) -> None:
+    """A chart is drawn as wide as its page, so that its words are neither tiny on a phone nor huge beside it."""
+    page = arrive(viewport={"width": wide, "height": 800}).page("/owner")
+    program = """it => document.querySelector("main").append(
+        it.chart("score", Array.from({length: 90}, (_, at) => BigInt(at * at)), [], 400n))"""
+    run(page, "chart.js", program)
+    assert page.locator("svg.chart text").count() == 3
+    assert page.evaluate(MISSHAPEN) == []
+    box = page.locator("svg.chart").bounding_box()
+    assert box is not None
+    assert box["height"] > 200
+
+
+@pytest.mark.chromium
 def test_a_threshold_is_drawn_where_it_is(page: Page) -> None:
     """The line stands between the bars of the values below and above it; one outside of all values is not drawn."""
     program = """(it, at) => {
         const drawn = it.chart("score", [0n, 1n, 2n, 3n, 4n, 5n, 6n, 7n], [], BigInt(at));
         const line = drawn.querySelector("line.interval");
-        return line && Number(line.getAttribute("x1")) / 720; }"""
+        return line && Number(line.getAttribute("x1")) / drawn.querySelector("svg").viewBox.baseVal.width; }"""
     assert run(page, "chart.js", program, 4) == 0.5
     assert run(page, "chart.js", program, 0) == 0
     assert run(page, "chart.js", program, 9) is None

@@ -12,6 +12,7 @@ from app.chain.evm.embedded import EmbeddedChain
 from app.protocol.errors import Reverted
 from app.protocol.market.disputes import Dispute, DisputePhase, LineMove, LookupClaim, Verdict
 from app.protocol.market.entities import JobState
+from fhe.engine.trace.finder import false_term
 from fhe.engine.trace.tape import LookupTape
 from fhe.profiles import insecure_test_profile
 from tests.support.disputes import Claimed
@@ -46,7 +47,8 @@ def looked_into(court: LookupTrial, value: int, change: int) -> tuple[Dispute, i
     claim = dispute.summed
     assert claim is not None
     game = court.lookup_game()
-    term = game.fault(claim, dispute.totals, dispute.words)
+    term = false_term(dispute.totals, dispute.words, *game.sums(claim.row, claim.output, claim.word))
+    assert term is not None
     sent = court.market.judge_sum_dispute(
         court.stage.buyer,
         dispute,
@@ -132,8 +134,7 @@ def test_the_honest_are_never_convicted(court: LookupTrial) -> None:
         dispute = court.challenge(buyer, 0, value)
         dispute = court.answered(dispute, truth, *map(list, game.sums(*court.place(value))))
         assert dispute.summed is not None
-        with pytest.raises(ValueError, match="right"):
-            game.fault(dispute.summed, dispute.totals, dispute.words)
+        assert false_term(dispute.totals, dispute.words, *game.sums(*court.place(value))) is None
         evidence = game.sum_evidence(dispute.summed, 1, dispute.totals, dispute.words)
         dispute = market.judge_sum_dispute(buyer, dispute, header, court.tables, 1, evidence).value
         executor = court.stage.by_address(dispute.executor)
@@ -169,7 +170,8 @@ def test_sums_over_lookups_are_judged_too(court: LookupTrial) -> None:
         dispute = court.answered(dispute, lie, *shown)
         game, claim = court.lookup_game(), dispute.summed
         assert claim is not None
-        term = game.fault(claim, dispute.totals, dispute.words)
+        term = false_term(dispute.totals, dispute.words, *game.sums(claim.row, claim.output, claim.word))
+        assert term is not None
         evidence = game.sum_evidence(claim, term, dispute.totals, dispute.words)
         over = court.market.judge_sum_dispute(
             court.stage.buyer, dispute, court.program.header, court.tables, term, evidence

@@ -277,9 +277,11 @@ def test_a_job_that_cannot_be_read_keeps_no_other_waiting(
     """A node that lacks one job's event: that job is told as failed, and the next one is released in the same look."""
     bad, good = (scene.compute(linear_circuit([SPREAD], [bias])) for bias in (0, 1))
     client, openings = scene.stage.market.client, scene.stage.market._openings
-    find = client.find
-    monkeypatch.setattr(client, "find", lambda *words: [] if "JobOpened" in words and bad in words else find(*words))
-    openings.clear()
+    events_in = client.events_in
+    monkeypatch.setattr(
+        client, "events_in", lambda *words: [each for each in events_in(*words) if each.args.get("job") != bad]
+    )
+    openings.forget()
     assert [(each.job, each.what) for each in scene.agent.step()] == [(bad, "failed"), (good, "done")]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from fhe.circuit.circuit import Circuit, Lookup
 from fhe.circuit.clear import evaluate_clear, gather_inputs
 from fhe.circuit.compatible import check_dataset
 from fhe.compile import from_model
+from fhe.compile.sums import sum_circuit
 from fhe.engine.output import OutputStage
 from fhe.profiles import insecure_test_profile
 from ingestion.publish import prepare
@@ -131,7 +133,7 @@ class BothForms(PublishedMarket):
 
 
 def test_circuits_of_the_other_form_are_refused_before_anyone_pays(tmp_path: Path) -> None:
-    """A dataset of one form refuses circuits on the other; one of both takes either, and the codes are the same."""
+    """A dataset of one form refuses circuits on the other; one of both takes either, sums too; codes are the same."""
     trees, both = (kind(tmp_path / kind.__name__, rows=20, insecure=PROFILE) for kind in (PublishedMarket, BothForms))
     codes, table = bin_codes(trees), trees.manifest.table
     model = ExtraTreesClassifier(n_estimators=3, max_depth=3, random_state=0).fit(
@@ -149,6 +151,12 @@ def test_circuits_of_the_other_form_are_refused_before_anyone_pays(tmp_path: Pat
         output = OutputStage.from_bytes(both.compute(job).output)
         found = decrypt_lookups(both.secret, PROFILE, circuit, 5, output)
         assert np.array_equal(found, scores(both, circuit)[:, :5])
+        sums = replace(sum_circuit(circuit, table.codebook, PROFILE), block=2)
+        output = OutputStage.from_bytes(both.compute(both.job(sums, rows=5)).output)
+        found = decrypt_lookups(both.secret, PROFILE, sums, 3, output)
+        half = 1 << circuit.layers[-1].width  # type: ignore[union-attr]
+        wanted = np.add.reduceat(scores(both, circuit)[:, :5], [0, 2, 4], axis=1)
+        assert np.array_equal(found, (wanted + half) % (2 * half) - half)  # read modulo the width
     plain = both.manifest.table.model_copy(update={"evaluator": "darkroom-canonical-1"})
     with pytest.raises(BadModel, match="darkroom-canonical-1"):
         check_dataset(small, plain)

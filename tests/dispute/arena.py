@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from app.chain.evm.embedded import EmbeddedChain
 from app.chain.market import Market
 from app.chain.node import DevNode
 from app.chain.wallet.account import Account
+from app.dispute.lines import Lines
 from app.dispute.player import Player
 from app.dispute.truth import JobTruth
 from app.execution.execute import Evaluation, execute
@@ -73,7 +74,7 @@ class Arena:
     stage: MarketOnChain
     world: EncryptedDataset
     license: int
-    evaluations: dict[int, Evaluation] = field(default_factory=dict)
+    lines: Lines | None = None
 
     @property
     def market(self) -> Market:
@@ -106,7 +107,7 @@ class Arena:
 
     def player(self, account: Account) -> Player:
         """An honest one."""
-        return Player(self.market, self.world.store, account)
+        return Player(self.market, self.world.store, account, self.lines)
 
     def play(self, job: int, players: Sequence[Player], own: Evaluation, accusers: Sequence[Player]) -> Job:
         """Until nothing runs: everybody moves, who is silent runs out of time; the job then."""
@@ -137,11 +138,11 @@ def forged(own: Evaluation, word: int, change: int) -> Evaluation:
 
 
 @contextmanager
-def arena(folder: Path, providers: int = 4) -> Iterator[Arena]:
-    """A fresh one."""
+def arena(folder: Path, providers: int = 4, world: EncryptedDataset | None = None) -> Iterator[Arena]:
+    """A fresh one, with a dataset under the reference profile unless another `world` is given."""
     chain = EmbeddedChain(folder / "chain.sqlite")
     stage = set_stage(open_market(chain, folder / "deployment.json"), providers)
-    world = EncryptedDataset(folder / "world")
+    world = world or EncryptedDataset(folder / "world")
     stage.publish(world.records[1])
     offer = stage.market.create_offer(
         stage.owner, stage.dataset, price_license=DOLLAR, price_job=DOLLAR, price_row=1, max_jobs=1000,

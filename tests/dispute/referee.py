@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from app.dispute.play import Expire, Move, Narrow, Refute, Show, Stand
+from app.dispute.play import Expire, Move, Narrow, Refute, Show, Stand, linear_move
 from app.protocol.ids import Address, Digest, Seconds, Units
 from app.protocol.market.disputes import WORD, Dispute, DisputePhase, RowsClaim, Verdict
 from app.protocol.market.entities import ZERO
@@ -30,13 +30,17 @@ class Facts:
     first: int = 1000
 
     def totals(self, claim: RowsClaim) -> tuple[int, ...]:
-        """`app.dispute.play.Truth`."""
+        """What an honest executor shows of a claim."""
         rows = self.products[claim.low - self.first : claim.high - self.first]
         if claim.rows == 1:
             row = np.concatenate([np.array([self.bias], np.uint64), rows[0]])
             return tuple(np.cumsum(row, dtype=np.uint64).tolist())
         ends = np.cumsum(self.words[claim.low - self.first : claim.high - self.first], dtype=np.uint64)
         return tuple((claim.at_low + int(ends[cut - claim.low - 1])) % WORD for cut in claim.cuts[1:-1])
+
+    def due(self, dispute: Dispute) -> Move | None:
+        """`app.dispute.play.Truth`."""
+        return linear_move(dispute, self.totals)
 
     @property
     def words(self) -> U64:

@@ -12,7 +12,7 @@ from app.auditor.audit import Auditor
 from app.auditor.provenance.lineage import lineage
 from app.auditor.provenance.prov import prov_json
 from app.auditor.report import CheckStatus
-from app.dispute.difference import false_word
+from app.dispute.difference import false_bit
 from app.market.db.database import Database
 from app.market.indexer.indexer import Indexer
 from app.market.queries.jobs import job as query_job
@@ -89,7 +89,8 @@ def test_what_can_be_shown_to_be_false_and_what_cannot(town: Arena) -> None:
     def word(evaluation: object, **changes: object) -> int | None:
         receipt = evaluation.receipt.model_copy(update=changes)  # type: ignore[attr-defined]
         store.put(receipt.to_bytes())
-        return false_word(store, receipt.digest, own)
+        bit = false_bit(store, receipt.digest, own)
+        return None if bit is None else bit // 64
 
     lie, header = forged(own, 9, 1), forged(own, 1, 1 << 16)
     assert word(lie) is None
@@ -101,7 +102,7 @@ def test_what_can_be_shown_to_be_false_and_what_cannot(town: Arena) -> None:
     for changes in ({"rows": 41}, {"manifest": "ab" * 32}, {"output_bytes": 8}, {"evaluator": "darkroom-canonical-1"}):
         assert word(own, **changes) == 0
     assert word(lie, output_root=own.receipt.output_root) is None
-    assert false_word(store, ZERO, own) is None
+    assert false_bit(store, ZERO, own) is None
 
 
 def test_the_index_tells_all_of_it(town: Arena, tmp_path: Path) -> None:

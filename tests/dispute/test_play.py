@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from app.dispute.play import Expire, Move, Narrow, Refute, Show, Stand, departure, next_move
+from app.dispute.play import Expire, Move, Narrow, Refute, Show, Stand, next_move
 from app.protocol.ids import Address
 from app.protocol.market.disputes import WORD, DisputePhase, RowsClaim, Verdict
+from fhe.engine.trace.finder import first_false
 from tests.dispute.referee import CHALLENGER, EXECUTOR, WINDOW, Facts, Game, Refused
 
 MOST_MOVES = 20
@@ -147,6 +148,6 @@ def test_a_challenger_does_not_judge_the_truth() -> None:
     game = Game(facts, facts.word)
     game.play(Stand(), facts.totals)
     assert next_move(game.dispute, CHALLENGER, 0, facts) is None
-    assert departure((1, 2, 3), (1, 2)) == 0
-    assert departure((1, 2, 3), (1, 2, 3)) is None
-    assert departure((1, 9, 3), (1, 2, 3)) == 1
+    assert first_false((1, 2, 3), (1, 2)) == 0
+    assert first_false((1, 2, 3), (1, 2, 3)) is None
+    assert first_false((1, 9, 3), (1, 2, 3)) == 1

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from app.execution.key_roots import KeyRootsKept
-from app.execution.program import stated_program, why_unjudged
+from app.execution.program import stated_program
+from app.policy.judging import why_unjudged
 from app.protocol.data.dataset import EncryptedTable, KeyRoots
 from app.protocol.data.manifest import read_manifest, write_manifest
 from app.protocol.market.entities import ZERO

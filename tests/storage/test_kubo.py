@@ -45,6 +45,7 @@ class Node(ThreadingHTTPServer):
         self.held: dict[str, bytes] = {}
         self.pinned: list[str] = []
         self.fault = ""
+        self.passing: list[str] = []  # what goes wrong with the next requests
 
     @property
     def url(self) -> str:
@@ -62,7 +63,15 @@ class Handler(BaseHTTPRequestHandler):
         query = {key: values[0] for key, values in parse_qs(url.query).items()}
         body = self._body()
         call = url.path.removeprefix("/api/v0/")
-        if self.server.fault == "error":
+        passing = self.server.passing.pop() if self.server.passing else ""
+        if passing in ("429", "503"):
+            self._send(int(passing), b"<h1>busy</h1>", "text/html")
+        elif passing == "reset":
+            self.close_connection = True
+        elif passing == "lost":
+            self._send(200, b"", "application/json", length=100)
+            self.close_connection = True
+        elif self.server.fault == "error":
             self._answer(500, {"Message": "out of order", "Code": 0, "Type": "error"})
         elif call == "block/put":
             content = self._file(body)
@@ -81,7 +90,7 @@ class Handler(BaseHTTPRequestHandler):
                 "cut": block[:-1],
                 "huge": bytes(4 * MAX_BLOCK_BYTES),
             }
-            self._send(200, lies.get(self.server.fault, block), "text/plain")
+            self._send(200, lies.get(passing or self.server.fault, block), "text/plain")
         elif call == "block/stat":
             self._answer(200, {"Key": query["arg"], "Size": len(self.server.held[query["arg"]])})
         else:
@@ -109,10 +118,10 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self, status: int, value: object) -> None:
         self._send(status, json.dumps(value).encode(), "application/json")
 
-    def _send(self, status: int, content: bytes, kind: str) -> None:
+    def _send(self, status: int, content: bytes, kind: str, length: int = 0) -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Content-Length", str(length or len(content)))
         self.end_headers()
         with contextlib.suppress(OSError):  # a client that had enough
             self.wfile.write(content)
@@ -182,6 +191,20 @@ def test_what_a_node_does_not_have(store: KuboStore, node: Node) -> None:
     node.fault = "silent"
     with pytest.raises(NotFound, match="in time"):
         store.read(ABSENT, limit=1)
+
+
+@pytest.mark.parametrize(
+    "passing", [["429"], ["503"] * 3, ["reset"], ["lost"], ["flip"], ["cut"], ["reset", "flip", "503"]], ids="-".join
+)
+def test_what_passes_stops_nobody(store: KuboStore, node: Node, passing: list[str]) -> None:
+    """A busy node, a lost answer, bytes that were spoilt on the way: each question is asked again, a few times."""
+    cid = store.put(LONG)
+    node.passing = list(passing)
+    assert store.read(cid, limit=len(LONG)) == LONG
+    assert not node.passing
+    node.passing = list(passing)
+    assert store.put(LONG) == cid
+    assert not node.passing
 
 
 def test_a_node_in_trouble(store: KuboStore, node: Node) -> None:

@@ -11,6 +11,7 @@ from app.custodian.agent import CustodianAgent
 from app.custodian.ledger import Ledger
 from app.custodian.market_chain import MarketChain
 from app.dispute.bench import Bench
+from app.dispute.lines import Lines
 from app.dispute.player import Player
 from app.execution.execute import execute
 from app.execution.key_roots import KeyRootsKept
@@ -19,6 +20,7 @@ from app.protocol.market.entities import JobState
 from app.protocol.market.receipt import OutputPolicy
 from fhe.circuit.circuit import Circuit
 from fhe.circuit.codec import encode
+from fhe.profiles import find
 from tests.support.custody import BUYER_PUBLIC, OPEN_POLICY, EncryptedDataset, MarketInMemory
 from tests.support.market import DOLLAR, HOUR, MICRO, MarketOnChain
 
@@ -73,10 +75,13 @@ class CustodianOnChain:
         assert self.stage.market.job(job).state is JobState.COMPUTED
 
 
-def agent_of(stage: MarketOnChain, world: EncryptedDataset, ledger: Ledger) -> CustodianAgent:
+def agent_of(
+    stage: MarketOnChain, world: EncryptedDataset, ledger: Ledger, lines: Lines | None = None
+) -> CustodianAgent:
     """The custodian of the stage's dataset, on some ledger."""
     return CustodianAgent(
         MarketChain(stage.market, stage.owner), world.store, lambda _: world.keys, ledger, stage.owner.sign_digest,
         execute=lambda facts, _: execute(facts, world.store, threads=1), threads=1,
-        court=Bench(Player(stage.market, world.store, stage.owner), stage.market, KeyRootsKept(world.store)),
+        court=Bench(Player(stage.market, world.store, stage.owner, lines), stage.market, KeyRootsKept(world.store)),
+        find_profile=lambda digest: find(digest, [world.profile]),
     )  # fmt: skip

@@ -19,6 +19,7 @@ from app.protocol.market.receipt import Receipt
 from app.storage.content import file_cid
 from fhe.circuit.circuit import Circuit
 from fhe.circuit.codec import encode
+from fhe.engine.trace.finder import false_stretch, first_false
 from fhe.engine.trace.game import LinearGame
 from fhe.engine.trace.program import JobProgram, program_of, proven
 from fhe.engine.trace.sums import LinearTrace
@@ -161,12 +162,14 @@ class Trial:
             claim = dispute.claim
             assert claim is not None
             if dispute.phase is DisputePhase.NARROW:
-                sent = self.market.narrow_dispute(challenger, dispute, game.stretch(claim, dispute.totals))
+                stretch = false_stretch(dispute.totals, game.totals(claim))
+                sent = self.market.narrow_dispute(challenger, dispute, stretch)
             elif dispute.phase is DisputePhase.SHOW:
                 shown = self.liars(claim) if show is None else show(dispute)
                 sent = self.market.show_dispute(executor, dispute, shown)
             else:
-                term = game.fault(claim, dispute.totals)
+                term = first_false(dispute.totals, game.totals(claim))
+                assert term is not None
                 evidence = game.evidence(claim, term)
                 sent = self.market.judge_dispute(challenger, dispute, self.program.header, term, evidence)
             self.gas[dispute.phase.name.lower()] = sent.gas

@@ -44,5 +44,6 @@ def tour(scene: MarketNode) -> list[str]:
         f"/providers/{stage.providers[0].address}",
         "/wallet",
         f"/transactions/{scene.market.events(scene.market.first_block, scene.market.block_number)[-1].tx}",
+        f"/blocks/{scene.market.block_number}",
         "/nowhere",
     ]

@@ -10,6 +10,7 @@ from app.chain.contracts.client import ContractClient, Sent
 from app.chain.contracts.custodians import JOBS, Custodians
 from app.chain.contracts.entities import as_job, commitment, content_of
 from app.chain.contracts.licensing import Licensing
+from app.chain.contracts.openings import JobOpening, JobOpenings
 from app.chain.contracts.providers import Providers
 from app.chain.wallet.account import Account
 from app.protocol.errors import DarkroomError, Reverted, Unavailable
@@ -18,7 +19,6 @@ from app.protocol.market.entities import ZERO, Approval, Job, JobState, check_us
 from app.protocol.market.fees import fee_bid
 
 DRAW_TRIES = 4  # blocks that may be armed anew before the chain is said to be too fast
-KEPT_OPENINGS = 10_000  # events of jobs' openings that are final
 OPENINGS_WITH_PROGRAM = {"open": "openWithProgram", "openWithPermit": "openWithProgramAndPermit"}
 MOST_DRAWS = 64  # calls that go on with one draw: 2,048 seats
 
@@ -28,8 +28,7 @@ class Jobs(Custodians, Licensing, Providers):
 
     def __init__(self, client: ContractClient) -> None:
         self.client = client
-        self._openings: dict[int, tuple[int, Mapping[str, Any]]] = {}  # block and arguments, by job
-        self._final = -1  # the highest block known to be final
+        self._openings = JobOpenings(client)
 
     def open_job(
         self,
@@ -206,7 +205,8 @@ class Jobs(Custodians, Licensing, Providers):
 
     def job(self, id: int) -> Job:
         """A job with everything that its structs and events say. Errors: NotFound, Unavailable."""
-        return self._job(id, self._stored(id), self.client.read(JOBS, "executionsOf", id))
+        stored, executions = self._stored(id), self.client.read(JOBS, "executionsOf", id)
+        return self._job(id, stored, executions, self._openings.of({id: stored["openedBlock"]}).get(id))
 
     def live(self, ids: Sequence[int], troubled: Callable[[int, DarkroomError], None] | None = None) -> list[Job]:
         """The jobs with these numbers that are not over, in few questions to the node, however many there are.
@@ -216,56 +216,35 @@ class Jobs(Custodians, Licensing, Providers):
         """
         asked = [(JOBS, function, (number,)) for number in ids for function in ("get", "executionsOf")]
         values = self.client.read_many(asked) if ids else []
+        read = {
+            number: (stored, executions)
+            for number, stored, executions in zip(ids, values[::2], values[1::2], strict=True)
+            if not isinstance(stored, Reverted) and not isinstance(executions, Reverted)
+            if stored["state"] != JobState.NONE and not JobState(stored["state"]).terminal
+        }
+        openings = self._openings.of({number: stored["openedBlock"] for number, (stored, _) in read.items()})
         found = []
-        for number, stored, executions in zip(ids, values[::2], values[1::2], strict=True):
-            if isinstance(stored, Reverted) or isinstance(executions, Reverted):
-                continue
-            if stored["state"] == JobState.NONE or JobState(stored["state"]).terminal:
-                continue
+        for number, (stored, executions) in read.items():
             try:
-                found.append(self._job(number, stored, executions))
+                found.append(self._job(number, stored, executions, openings.get(number)))
             except DarkroomError as error:
                 if troubled is None:
                     raise
                 troubled(number, error)
         return found
 
-    def _job(self, id: int, stored: Mapping[str, Any], executions: Sequence[Mapping[str, Any]]) -> Job:
-        opened = self._opening(id, stored["openedBlock"])
+    def _job(
+        self, id: int, stored: Mapping[str, Any], executions: Sequence[Mapping[str, Any]], opened: JobOpening | None
+    ) -> Job:
+        if opened is None:  # it was reorganised between two questions, or the node has pruned it
+            raise Unavailable(
+                f"The node has no event of job {id}'s opening.", "Try again, or use a node with full history."
+            )
         closed: dict[str, Mapping[str, Any]] = {}
         if block := stored["closedBlock"]:
             for name in ("JobReleased", "JobRefused"):
                 closed.update({event.name: event.args for event in self.client.find(JOBS, name, block, block, id)})
         return as_job(id, stored, executions, opened, closed)
-
-    def _opening(self, id: int, block: int) -> Mapping[str, Any]:
-        """What a job's JobOpened event says; what is final is asked for once.
-
-        Errors: Unavailable where there is none: it was reorganised between two questions, or the node has pruned it.
-        """
-        known = self._openings.get(id)
-        if known is not None and known[0] == block:
-            return known[1]
-        opened = self.client.find(JOBS, "JobOpened", block, block, id)
-        if not opened:
-            raise Unavailable(
-                f"The node has no event of job {id}'s opening.", "Try again, or use a node with full history."
-            )
-        said = {**opened[-1].args, "program": self._stated(id, block)}
-        if block > self._final:
-            self._final = self.client.node.finalized().number
-        if block <= self._final:
-            self._openings[id] = block, said
-            while len(self._openings) > KEPT_OPENINGS:
-                self._openings.pop(next(iter(self._openings)))
-        return said
-
-    def _stated(self, id: int, block: int) -> Digest:
-        """The program that an order states in its own block; zeros where it states none."""
-        if not self.client.contracts[JOBS].interface.takes("orderDigest", 1):
-            return ZERO
-        stated = self.client.find(JOBS, "ProgramStated", block, block, id)
-        return Digest(stated[-1].args["program"]) if stated else ZERO
 
     def jobs(
         self,

@@ -319,8 +319,8 @@ class ExecutionRow(IndexTable, table=True):
 class DisputeRow(IndexTable, table=True):
     """A dispute about one executor's result, judged by the contract. Times are the chain's.
 
-    `phase`: a number of `app.protocol.market.disputes.DisputePhase`; `verdict`: "" while it runs, convicted, cleared or
-    moot.
+    `phase`: a number of `app.protocol.market.disputes.DisputePhase`; `about`: what was shown last, "value" of a linear
+    result, else "sum" over lookups or "lookup"; `verdict`: "" while it runs, convicted, cleared or moot.
     """
 
     __tablename__ = "disputes"
@@ -335,6 +335,7 @@ class DisputeRow(IndexTable, table=True):
     bond: int = Field(sa_type=AmountText)
     phase: int
     deadline: int  # of the next move; 0 once it is over
+    about: str = "value"
     moves: int = 0
     verdict: str = ""
     opened_at: int

@@ -23,6 +23,16 @@ TASKS = {
     DisputePhase.NARROW: "The challenger has to name the two neighbours between which the totals go wrong; silence"
     " loses.",
 }
+LOOKUP_TASKS = {
+    DisputePhase.SHOW: "A lookup is looked into: the executor has to say where its words part from the challenger's;"
+    " silence loses.",
+    DisputePhase.NARROW: "A lookup is looked into: the challenger has to say where its words part from the executor's;"
+    " silence loses.",
+}
+SUM_TASK = (
+    "The challenger has to show the contract the first of these totals that does not follow, or name the lookup whose"
+    " result is false; silence loses."
+)
 EXECUTOR_LATE = "The executor did not move in time. Anybody may end the dispute: it loses."
 CHALLENGER_LATE = "The challenger did not move in time. Anybody may end the dispute: it loses."
 ENDS = {
@@ -78,7 +88,7 @@ def dispute_view(row: DisputeRow, now: int) -> DisputeView:
     elif late:
         sentence = EXECUTOR_LATE if phase.executors else CHALLENGER_LATE
     else:
-        sentence = TASKS[phase]
+        sentence = _task(row.about, phase)
     return DisputeView(
         id=row.id,
         executor=row.executor,
@@ -95,3 +105,9 @@ def dispute_view(row: DisputeRow, now: int) -> DisputeView:
         opened_at=row.opened_at,
         ended_at=row.ended_at,
     )
+
+
+def _task(about: str, phase: DisputePhase) -> str:
+    if about == "lookup":
+        return LOOKUP_TASKS[phase]
+    return SUM_TASK if about == "sum" else TASKS[phase]

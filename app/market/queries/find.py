@@ -28,7 +28,7 @@ PAGES = (  # name, address, what else it is called
 )
 Numbered = DatasetRow | OfferRow | LicenseRow | JobRow
 NUMBERED: dict[str, type[Numbered]] = {"dataset": DatasetRow, "offer": OfferRow, "license": LicenseRow, "job": JobRow}
-TYPED = re.compile(r"(?:(dataset|offer|licen[sc]e|job)s?\s*)?#?(\d{1,15})", re.IGNORECASE)
+TYPED = re.compile(r"(?:(dataset|offer|licen[sc]e|job|block)s?\s*)?#?(\d{1,15})", re.IGNORECASE)
 
 
 class FoundThing(View):
@@ -86,6 +86,8 @@ def _by_number(session: Session, typed: str) -> list[FoundThing]:
     if match is None:
         return []
     number, said = int(match[2]), (match[1] or "").lower().replace("licence", "license")
+    if said == "block":
+        return [FoundThing(title=f"Block {number}", kind="Block", url=f"/blocks/{number}")]
     return [
         FoundThing(title=f"{kind.capitalize()} {number}", kind=kind.capitalize(), url=f"/{kind}s/{number}")
         for kind, table in NUMBERED.items()

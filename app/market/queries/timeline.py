@@ -37,6 +37,11 @@ MOVED = {
     DisputePhase.NARROW: "The executor showed the totals between the two in question.",
 }
 
+MOVED_IN_LOOKUP = {
+    DisputePhase.SHOW: "The challenger said where its words of a lookup part from the executor's.",
+    DisputePhase.NARROW: "The executor said where its words of a lookup part from the challenger's.",
+}
+
 
 def _plural(count: int, word: str) -> str:
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
@@ -61,11 +66,10 @@ SENTENCES: Mapping[str, tuple[Callable[[Args], str], str, str]] = {
         "",
         "",
     ),
-    **{
-        name: (lambda a: MOVED[DisputePhase(int(a["state"]["phase"]))], "", "")
-        for name in ("DisputeShown", "DisputeSummed", "DisputeDescended")
-    },
-    "DisputeCut": (lambda a: MOVED[DisputePhase(int(a["phase"]))], "", ""),
+    "DisputeShown": (lambda a: MOVED[DisputePhase(int(a["state"]["phase"]))], "", ""),
+    "DisputeSummed": (lambda a: "The executor showed the sum over lookups that the value is.", "", ""),
+    "DisputeDescended": (lambda _: "A lookup is looked into, whose word is false.", "", ""),
+    "DisputeCut": (lambda a: MOVED_IN_LOOKUP[DisputePhase(int(a["phase"]))], "", ""),
     "DisputeEnded": (lambda a: ENDS[Verdict(int(a["verdict"]))], "executor", ""),
     "DrawArmed": (lambda a: "The draw came too late; another block will decide it.", "", ""),
     "JobAssigned": (lambda a: f"{_plural(len(a['providers']), 'executor')} drawn at random.", "", ""),

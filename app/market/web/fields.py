@@ -37,6 +37,7 @@ Digest = Annotated[
     StringConstraints(pattern=r"^[0-9a-f]{64}$"),
     Field(description="SHA-256, hex.", examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"]),
 ]
+BlockNumber = Annotated[int, Field(ge=0, le=MAX_ID, examples=[1024])]
 Tx = Annotated[ids.TxHash, StringConstraints(pattern=r"^0x[0-9a-f]{64}$"), Field(examples=["0x" + "5c" * 32])]
 CidText = Annotated[
     ids.CidText,

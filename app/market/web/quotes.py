@@ -21,7 +21,7 @@ from app.protocol.policy.bits import noise_of
 from app.protocol.policy.reasons import MESSAGES
 from app.protocol.vocabulary import CircuitClass, ReadoutKind
 from app.storage.cid import digest_to_cid
-from fhe.circuit.circuit import Circuit, Lookup
+from fhe.circuit.circuit import Circuit, rotating
 from fhe.circuit.codec import MAX_CIRCUIT_BYTES, decode
 
 BYTES_OF_WORK = 1 << 14  # of a circuit: half a second's allowance, as checking the largest takes some seconds
@@ -316,5 +316,5 @@ def _card(circuit: Circuit, data: bytes) -> CircuitView:
         readout=circuit.readout.kind,
         layers=len(circuit.layers),
         block=circuit.block,
-        lookups=sum(len(layer.source) for layer in circuit.layers if isinstance(layer, Lookup)),
+        lookups=sum(len(layer.source) for layer in rotating(circuit.layers)),
     )

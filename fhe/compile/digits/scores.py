@@ -10,7 +10,7 @@ import numpy as np
 from app.protocol.data.dataset import Codebook
 from app.protocol.errors import BadModel
 from fhe.arrays import I64
-from fhe.circuit.circuit import Circuit, Input, Linear, Lookup
+from fhe.circuit.circuit import Circuit, Input, Layer, Linear, Lookup
 from fhe.compile.check import input_ranges
 from fhe.compile.digits.passes import Reading, groups
 from fhe.compile.digits.stages import Stages, WireSum, linear, sums_of
@@ -85,8 +85,8 @@ def _renumbered(circuit: Circuit, inputs: tuple[Input, ...], new: I64) -> Circui
     """The circuit with other inputs; `new`: the number of each of its own among them."""
     before = len(circuit.inputs)
 
-    def renumbered(layer: Linear | Lookup) -> Linear | Lookup:
-        if isinstance(layer, Lookup):
+    def renumbered(layer: Layer) -> Layer:
+        if not isinstance(layer, Linear):
             return layer
         lookups = layer.columns - before + len(inputs)
         return replace(
@@ -105,7 +105,7 @@ def _width(circuit: Circuit, compared: Sequence[WireSum], codebook: Codebook) ->
     return max(1, max(max(-low - 1, high) for low, high in bounds).bit_length())
 
 
-def _widened(circuit: Circuit, width: int) -> list[Linear | Lookup]:
+def _widened(circuit: Circuit, width: int) -> list[Layer]:
     """The layers but the last, with lookups that it reads at `width`, which may be one bit more than before."""
     last = circuit.layers[-1]
     assert isinstance(last, Linear)

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from app.protocol.errors import TooLarge
-from fhe.circuit.circuit import Linear, Lookup
+from fhe.circuit.circuit import Layer, Linear, Lookup, Selection, rotating
 from fhe.circuit.codec import MAX_LAYERS
 
 
@@ -61,10 +61,10 @@ def linear(sums: Sequence[WireSum], width: int) -> Linear:
 class Stages:
     """Grows a circuit by lookups, one stage after another."""
 
-    def __init__(self, inputs: int, layers: Iterable[Linear | Lookup] = ()) -> None:
+    def __init__(self, inputs: int, layers: Iterable[Layer] = ()) -> None:
         """`layers`: what is there already, up to a Lookup."""
-        self.layers: list[Linear | Lookup] = list(layers)
-        self._wires = inputs + sum(len(layer.source) for layer in self.layers if isinstance(layer, Lookup))
+        self.layers: list[Layer] = list(layers)
+        self._wires = inputs + sum(len(layer.source) for layer in rotating(self.layers))
 
     def look_up(
         self,
@@ -79,11 +79,27 @@ class Stages:
         distinct = list(dict.fromkeys(sums))
         source = np.array([distinct.index(each) for each in sums], np.int64)
         lookup = Lookup(width_out, source, np.array([list(table) for table in tables], np.int64), negacyclic)
-        self.layers += [linear(distinct, width), lookup]
+        return self._add(linear(distinct, width), lookup)
+
+    def select(
+        self, sums: Sequence[WireSum], width: int, entries: Sequence[Sequence[WireSum]], *, negacyclic: bool = False
+    ) -> list[WireSum]:
+        """Of each sum, read at `width` by as many bits as its entries need: the entry it tells, as a wire of `width`.
+
+        Errors: TooLarge for a stage more than a circuit has.
+        """
+        distinct = list(dict.fromkeys([*sums, *(entry for own in entries for entry in own)]))
+        place = {each: number for number, each in enumerate(distinct)}
+        source = np.array([place[each] for each in sums], np.int64)
+        among = np.array([[place[entry] for entry in own] for own in entries], np.int64)
+        return self._add(linear(distinct, width), Selection(width, source, among, negacyclic))
+
+    def _add(self, before: Linear, layer: Lookup | Selection) -> list[WireSum]:
+        self.layers += [before, layer]
         if len(self.layers) >= MAX_LAYERS:
             raise TooLarge(
                 f"This takes more than the {MAX_LAYERS // 2} stages of lookups that a circuit has.",
                 "Use a smaller model: fewer bits (n_bits), or fewer stages.",
             )
-        first, self._wires = self._wires, self._wires + len(sums)
+        first, self._wires = self._wires, self._wires + len(layer.source)
         return [WireSum(((wire, 1),)) for wire in range(first, self._wires)]

@@ -58,15 +58,16 @@ INLINE void undo_last_levels(cx *x, const cx *tw, int t) {
 // exchange for each, which is also where the last level's points meet; points of the levels before it.
 extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
 bootstrap_2048(const cx *key, const cx *twiddles, const u64 *__restrict__ small,
-               const u64 *__restrict__ tables, const i64 *__restrict__ which, u64 *__restrict__ out, i64 bodies) {
+               const u64 *__restrict__ tables, const i64 *__restrict__ which, u64 *__restrict__ out, i64 bodies,
+               i64 columns) {
   SHARED(u64, memory);
   int g = threadIdx.x >> 6, t = threadIdx.x & 63, hi = t >> 2, lane = t & 3;
   u64 *acc = memory + g * N;
   cx *both = (cx *)(memory + 2 * N), *mine = both + g * EXCHANGE, *early = both + 2 * EXCHANGE, x[16];
   small += (i64)blockIdx.x * (DIMENSION + 1), key += g * H + t;
-  const u64 *table = tables + which[blockIdx.x] * N;
+  const u64 *table = tables + (which[blockIdx.x] * columns + (columns == 2 ? g : 0)) * N; // 2 of an encrypted one
   int shift = (2 * N - switched(small[DIMENSION])) & (2 * N - 1);
-  for (int j = t; j < N; j += 64) acc[j] = g ? rotated(table, j, shift) : 0;
+  for (int j = t; j < N; j += 64) acc[j] = g || columns == 2 ? rotated(table, j, shift) : 0;
   __syncthreads();
 
   for (int step = 0; step < DIMENSION; step++, key += 4 * LEVELS * H) {

@@ -11,6 +11,7 @@ from app.protocol.errors import Unavailable
 from fhe.arrays import I64, U64
 from fhe.engine.cuda import source
 from fhe.engine.cuda.device import Array, Device
+from fhe.engine.gadget import boxed
 from fhe.evaluation_key import EvaluationKey
 from fhe.profile import EncryptionProfile
 
@@ -20,6 +21,7 @@ TALL = 16  # ciphertexts of a block of the keyswitch; keyswitch.cu
 COEFFICIENTS = 32  # whose digits a block of the keyswitch holds; keyswitch.cu
 SUBTOTAL = 32  # bits of the packing key in one subtotal; packing.cu
 PACKED_BITS = 256  # bits of the packing key whose points are made at once: 8 MiB at two levels
+PACKINGS = 16  # side by side: 128 MiB of points at two levels
 KEY_POLYNOMIALS = 4096  # transformed at once: 64 MiB of words
 KEPT = 64 << 20  # bytes of device memory that no tile takes
 MOST = 1 << 14  # ciphertexts of one tile
@@ -52,7 +54,7 @@ class CudaCore:
         self.twiddles = device.upload(source.twiddles(size))
         self.bootstrap_twiddles = device.upload(source.register_twiddles()) if self._fast else self.twiddles
         self._bootstrap_key: Array = None
-        self._packing_key: Array = None
+        self._packing_keys: dict[int, Array] = {}
         self._keyswitch_key: tuple[Array, Array] | None = None
 
     @property
@@ -101,7 +103,9 @@ class CudaCore:
             for start in range(0, count, self._wave):  # one wave is copied to the host while the next is computed
                 stop = min(start + self._wave, count)
                 result = self.device.empty((stop - start, size + bodies), np.uint64)
-                self.start_bootstrap(words[start:stop], tables, chosen[start:stop], result, stop - start, bodies)
+                self.start_bootstrap(
+                    words[start:stop], tables, chosen[start:stop], result, stop - start, bodies, polynomials.ndim - 1
+                )
                 before = finish
                 finish = partial(self.device.start_download(result), out[part][start:stop])
                 if before:
@@ -111,29 +115,39 @@ class CudaCore:
         return out
 
     def start_bootstrap(
-        self, small: Array, tables: Array, which: Array, result: Array, count: int, bodies: int = 1
+        self, small: Array, tables: Array, which: Array, result: Array, count: int, bodies: int = 1, columns: int = 1
     ) -> None:
-        """Bootstrap `count` ciphertexts, arrays as in `bootstrap` but on the device."""
-        arguments = (self.bootstrap_key(), self.bootstrap_twiddles, small, tables, which, result, bodies)
+        """Bootstrap `count` ciphertexts, arrays as in `bootstrap` but on the device; `columns`: 2 of encrypted ones."""
+        arguments = (self.bootstrap_key(), self.bootstrap_twiddles, small, tables, which, result, bodies, columns)
         self.kernels.launch(self.bootstrap_kernel, (count, 1), self.bootstrap_threads, self.bootstrap_shared, arguments)
 
     def pack(self, lwe: U64) -> U64:
         """At most N ciphertexts (count, N + 1) -> one RLWE ciphertext (2, N) whose coefficient i is the i-th value."""
-        key, profile, size = self._packing(), self._profile, self._profile.polynomial_size
+        return self._packed(lwe[None], 1)[0]
+
+    def pack_tables(self, lwe: U64) -> U64:
+        """Entries (batch, E, N + 1) -> encrypted test polynomials (batch, 2, N)."""
+        apart = self._profile.polynomial_size // lwe.shape[1]
+        parts = [self._packed(lwe[start : start + PACKINGS], apart) for start in range(0, len(lwe), PACKINGS)]
+        return np.concatenate(parts)
+
+    def _packed(self, lwe: U64, apart: int) -> U64:
+        """Packing keyswitches (items, 2, N) of ciphertexts (items, count, N + 1) so many coefficients apart."""
+        key, profile, size = self._packing(apart), self._profile, self._profile.polynomial_size
         half, levels, device = size // 2, profile.bootstrap.levels, self.device
-        words, count = device.upload(np.ascontiguousarray(lwe)), len(lwe)
+        words, (items, count) = device.upload(np.ascontiguousarray(lwe)), lwe.shape[:2]
         step = min(PACKED_BITS, size)
-        points = device.empty((step, levels, half, 2), np.float64)
-        subtotals = device.empty((size // SUBTOTAL, 2, half, 2), np.float64)
-        out = device.empty((2, size), np.uint64)
+        groups = step // SUBTOTAL
+        points = device.empty((items, step, levels, half, 2), np.float64)
+        subtotals = device.empty((items * (size // SUBTOTAL), 2, half, 2), np.float64)
+        out = device.empty((items, 2, size), np.uint64)
         for start in range(0, size, step):
-            arguments = (words, points, self.twiddles, start, count)
-            self.kernels.launch("pack_points", (step, 1), THREADS, 16 * half, arguments)
-            there = points, key[start:], subtotals[start // SUBTOTAL :]
-            grid = -(-2 * half // THREADS), step // SUBTOTAL
-            self.kernels.launch("pack_subtotals", grid, THREADS, 0, there)
-        arguments = (subtotals, words, out, self.twiddles, count)
-        self.kernels.launch("pack_finish", (2, 1), THREADS, 16 * half, arguments)
+            arguments = (words, points, self.twiddles, start, count, apart)
+            self.kernels.launch("pack_points", (step, items), THREADS, 16 * half, arguments)
+            there = points, key[start:], subtotals[start // SUBTOTAL :], groups
+            self.kernels.launch("pack_subtotals", (-(-2 * half // THREADS), items * groups), THREADS, 0, there)
+        arguments = (subtotals, words, out, self.twiddles, count, apart)
+        self.kernels.launch("pack_finish", (2, items), THREADS, 16 * half, arguments)
         packed: U64 = device.download(out)
         return packed
 
@@ -163,21 +177,22 @@ class CudaCore:
             self._bootstrap_key = key
         return self._bootstrap_key
 
-    def _packing(self) -> Array:
-        """Key points (N, L, 2, H) of complex numbers."""
-        if self._packing_key is None:
+    def _packing(self, width: int) -> Array:
+        """Key points (N, L, 2, H) of complex numbers, of the packing key spread over boxes of this width."""
+        if width not in self._packing_keys:
             packing, size = self._packing_words, self._profile.polynomial_size
             if packing is None:
-                raise ValueError("pack() needs a packing key")
+                raise ValueError("packing needs a packing key")
             levels = self._profile.bootstrap.levels
             key = self.device.empty((size, levels, 2, size // 2, 2), np.float64)
             step = min(size, KEY_POLYNOMIALS // (2 * levels) or 1)
             for start in range(0, size, step):
                 bits = slice(start, min(start + step, size))
                 words = np.stack([packing.masks(bits.start, bits.stop), packing.bodies[bits]], axis=2)
+                words = words if width == 1 else boxed(words, width)
                 self._points(words.reshape(-1, size), key[start:], 0)
-            self._packing_key = key
-        return self._packing_key
+            self._packing_keys[width] = key
+        return self._packing_keys[width]
 
     def keyswitch_key(self) -> tuple[Array, Array]:
         """The keyswitch key, and base / 2 times the sum of its rows, on the device."""

@@ -52,6 +52,10 @@ class SharedCore:
             except Unavailable as error:
                 self._leave_out([self._cores[0]], error)
 
+    def pack_tables(self, lwe: U64) -> U64:
+        """As `Core.pack_tables`."""
+        return self._shared(len(lwe), lambda core, part: core.pack_tables(lwe[part]))
+
     def _shared(self, count: int, work: Part) -> U64:
         """What `work` makes of [0, count), part by part, until every part is done."""
         done: dict[int, U64] = {}

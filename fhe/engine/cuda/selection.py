@@ -113,6 +113,10 @@ class FallbackCore:
         """As `Core.pack`."""
         return self._rescued(lambda core: core.pack(lwe))
 
+    def pack_tables(self, lwe: U64) -> U64:
+        """As `Core.pack_tables`."""
+        return self._rescued(lambda core: core.pack_tables(lwe))
+
     def _rescued(self, work: Callable[[Core], U64]) -> U64:
         try:
             return work(self._now)

@@ -68,13 +68,16 @@ extern "C" __global__ void transform_key(const u64 *words, cx *out, const cx *tw
 // One bootstrap a block, for any size: correct first. Shared memory: two polynomials of words, then 2 LEVELS of points.
 // Key points in the tree's order, (step, level, row, column, H).
 extern "C" __global__ void bootstrap_any(const cx *key, const cx *twiddles, const u64 *small, const u64 *tables,
-                                         const i64 *which, u64 *out, i64 bodies) {
+                                         const i64 *which, u64 *out, i64 bodies, i64 columns) {
   SHARED(u64, acc);
   cx *points = (cx *)(acc + 2 * N); // [level][row][H]; then column c in the place of level 0, row c
   small += (i64)blockIdx.x * (DIMENSION + 1), out += (i64)blockIdx.x * (N + bodies);
-  const u64 *table = tables + which[blockIdx.x] * N;
+  const u64 *table = tables + which[blockIdx.x] * columns * N; // 2 columns of an encrypted one
   int shift = (2 * N - switched(small[DIMENSION])) & (2 * N - 1);
-  for (int j = threadIdx.x; j < N; j += blockDim.x) acc[j] = 0, acc[N + j] = rotated(table, j, shift);
+  for (int j = threadIdx.x; j < N; j += blockDim.x) {
+    acc[j] = columns == 2 ? rotated(table, j, shift) : 0;
+    acc[N + j] = rotated(table + (columns - 1) * N, j, shift);
+  }
   __syncthreads();
   for (int step = 0; step < DIMENSION; step++, key += 4 * LEVELS * H) {
     int r = switched(small[step]);

@@ -23,7 +23,7 @@ EXACT = ("-ffp-contract=off", "-fno-sanitize=undefined")
 COMMON = ("-O3", "-std=gnu11", *EXACT, "-fvisibility=hidden", "-shared", "-fPIC")
 SECONDS = 300
 PROBES = ("cpu.c", "merkle.c", "mask.c")  # built without flags: they look at the processor before they use it
-KERNELS = ("core.c", "keyswitch.c", "pack.c")  # built once for each vector width
+KERNELS = ("core.c", "keyswitch.c", "pack.c", "tables.c")  # built once for each vector width
 
 # lanes -> flags of gcc and clang, and zig's name of the processor (zig targets the building machine unless told)
 Flags = dict[int, tuple[tuple[str, ...], str]]

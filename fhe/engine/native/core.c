@@ -98,25 +98,27 @@ INLINE uint64_t half_lost(const uint64_t *a, int64_t n, int64_t N) {
 }
 
 // `count` ciphertexts (n + 1 words each) -> out (N + bodies words each); test polynomial which[b] of `tables` for the
-// b-th. All of them take one step together, so that the key streams from memory once. `centred`: 1 with that switch,
-// else 0. `bodies` coefficients of the body come out, N / bodies apart.
+// b-th, of `columns` columns: 1, or 2 of an encrypted one. All of them take one step together, so that the key streams
+// from memory once. `centred`: 1 with that switch, else 0. `bodies` coefficients of the body come out, N / bodies apart.
 EXPORT int darkroom_bootstrap(const plan *p, const double *key, const uint64_t *small, const uint64_t *tables,
-                              const int64_t *which, uint64_t *out, int64_t count, int64_t centred, int64_t bodies) {
+                              const int64_t *which, uint64_t *out, int64_t count, int64_t centred, int64_t bodies,
+                              int64_t columns) {
   int64_t N = p->N, n = p->n, wide = 2 * (N + LANES), most = p->levels > 2 ? p->levels : 2;
   uint64_t *acc = aligned(count * wide);
   double *points = aligned((2 * p->levels + most) * N);
   if (!acc || !points) return free(acc), free(points), -1;
   memset(acc, 0, (size_t)(count * wide) * 8);
   for (int64_t b = 0; b < count; b++) {
-    uint64_t *body = acc + b * wide + N + LANES;
-    const uint64_t *table = tables + which[b] * N;
-    const uint64_t *mask = small + b * (n + 1);
+    const uint64_t *table = tables + which[b] * columns * N, *mask = small + b * (n + 1);
     int64_t shift = switched(mask[n] - (centred ? half_lost(mask, n, N) : 0), N); // times X^-shift
-    for (int64_t j = 0; j < N; j++) {
-      int64_t from = (j + shift) & (2 * N - 1);
-      body[j] = from < N ? table[from] : -table[from - N];
+    for (int64_t c = 2 - columns; c < 2; c++, table += N) {
+      uint64_t *a = acc + b * wide + c * (N + LANES);
+      for (int64_t j = 0; j < N; j++) {
+        int64_t from = (j + shift) & (2 * N - 1);
+        a[j] = from < N ? table[from] : -table[from - N];
+      }
+      *(vu *)(a + N) = -*(vu *)a;
     }
-    *(vu *)(body + N) = -*(vu *)body;
   }
   for (int64_t i = 0; i < n; i++, key += 4 * p->levels * N)
     for (int64_t b = 0; b < count; b++) {

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fhe.arrays import F64, I64, U64
+from fhe.engine.gadget import boxed, table_polynomials
 from fhe.engine.native.library import KernelPlan, aligned_doubles, aligned_words, lanes_for, load, plan_of
 from fhe.evaluation_key import EvaluationKey, packing_gadget
 from fhe.profile import EncryptionProfile, Gadget
@@ -36,7 +37,7 @@ class NativeCore:
         self.lanes = lanes or lanes_for(profile.polynomial_size)
         self._library = load(self.lanes)
         self._bootstrap_key: F64 | None = None
-        self._packing_key: F64 | None = None
+        self._packing_keys: dict[int, F64] = {}
         self._keyswitch_key: tuple[U64, U64] | None = None
 
     def keyswitch(self, lwe: U64) -> U64:
@@ -85,6 +86,7 @@ class NativeCore:
                     stop - start,
                     int(centred),
                     bodies,
+                    polynomials.ndim - 1,
                 )
             )
 
@@ -93,15 +95,38 @@ class NativeCore:
 
     def pack(self, lwe: U64) -> U64:
         """At most N ciphertexts (count, N + 1) -> one RLWE ciphertext (2, N) whose coefficient i is the i-th value."""
-        key, plan, size = self._packing(), self._plan(packing_gadget(self._profile)), self._profile.polynomial_size
-        columns = aligned_words(size, size)
-        columns[:, len(lwe) :] = 0
-        columns[:, : len(lwe)] = lwe[:, :-1].T
-        out = aligned_words(2, size)
+        out = aligned_words(2, self._profile.polynomial_size)
         out[...] = 0
         out[1, : len(lwe)] = lwe[:, -1]
-        _check(self._library.darkroom_pack(plan, _at(key), _at(columns), _at(out), size))
+        self._pack(lwe, out, 1)
         return out
+
+    def pack_tables(self, lwe: U64) -> U64:
+        """Entries (batch, E, N + 1) -> encrypted test polynomials (batch, 2, N)."""
+        lwe, size = np.ascontiguousarray(lwe), self._profile.polynomial_size
+        entries, plan = lwe.shape[1], self._plan(packing_gadget(self._profile))
+        out = aligned_words(len(lwe), 2, size)
+        out[:, 0], out[:, 1] = 0, table_polynomials(lwe[:, :, -1].view(np.int64), 63, size)
+        if not self._library.darkroom_packs_tables(plan, entries):
+            for own, packed in zip(lwe, out, strict=True):
+                self._pack(own, packed, size // entries)
+            return out
+        key = self._packing(size // entries)
+
+        def run(start: int, stop: int) -> None:
+            part, into = _at(lwe[start:stop]), _at(out[start:stop])
+            _check(self._library.darkroom_pack_tables(plan, _at(key), part, into, stop - start, entries))
+
+        self._spread(len(lwe), GROUP, run)
+        return out
+
+    def _pack(self, lwe: U64, out: U64, apart: int) -> None:
+        """The packing keyswitch of ciphertexts so far apart, each spread over as much, taken from `out`."""
+        key, plan, size = self._packing(apart), self._plan(packing_gadget(self._profile)), self._profile.polynomial_size
+        columns = aligned_words(size, size)
+        columns[...] = 0
+        columns[:, : apart * len(lwe) : apart] = lwe[:, :-1].T
+        _check(self._library.darkroom_pack(plan, _at(key), _at(columns), _at(out), size))
 
     def _spread(self, count: int, most: int, run: Callable[[int, int], None]) -> None:
         """Run [0, count) in parts of at most `most`, as many for each thread, so that none waits for the others."""
@@ -137,18 +162,20 @@ class NativeCore:
             self._bootstrap_key = self._transform(gadget, lambda start, stop: words[start:stop], steps, 2)
         return self._bootstrap_key
 
-    def _packing(self) -> F64:
-        if self._packing_key is None:
+    def _packing(self, width: int) -> F64:
+        """The packing key, spread over boxes of this width."""
+        if width not in self._packing_keys:
             packing = self._packing_words
             if packing is None:
-                raise ValueError("pack() needs a packing key")
+                raise ValueError("packing needs a packing key")
             gadget, steps = packing_gadget(self._profile), self._profile.polynomial_size
 
             def words(start: int, stop: int) -> U64:
-                return np.stack([packing.masks(start, stop), packing.bodies[start:stop]], axis=2)
+                found: U64 = np.stack([packing.masks(start, stop), packing.bodies[start:stop]], axis=2)
+                return found if width == 1 else boxed(found, width)
 
-            self._packing_key = self._transform(gadget, words, steps, 1)
-        return self._packing_key
+            self._packing_keys[width] = self._transform(gadget, words, steps, 1)
+        return self._packing_keys[width]
 
     def _switching(self) -> tuple[U64, U64]:
         """The keyswitch key in rows of whole tiles, and base / 2 times the sum of its rows."""

@@ -80,8 +80,10 @@ def load(lanes: int) -> ctypes.CDLL:
     library = _open(lanes)
     plan, words, doubles = POINTER(KernelPlan), c_void_p, c_void_p
     library.darkroom_transform_key.argtypes = [plan, words, doubles, c_int64, c_int64]
-    library.darkroom_bootstrap.argtypes = [plan, doubles, words, words, words, words, c_int64, c_int64, c_int64]
+    library.darkroom_bootstrap.argtypes = [plan, doubles, words, words, words, words, *[c_int64] * 4]
     library.darkroom_pack.argtypes = [plan, doubles, words, words, c_int64]
+    library.darkroom_pack_tables.argtypes = [plan, doubles, words, words, c_int64, c_int64]
+    library.darkroom_packs_tables.argtypes = [plan, c_int64]
     library.darkroom_keyswitch.argtypes = [words, words, words, *[c_int64] * 5]
     library.darkroom_keyswitch.restype = None
     library.darkroom_binary_key.argtypes = [plan, words, doubles]

@@ -43,25 +43,6 @@ class LinearGame:
             return self._sums(claim)
         return tuple(self._at_cuts(claim)[1:-1])
 
-    def stretch(self, claim: RowsClaim, totals: Sequence[int]) -> int:
-        """The first stretch whose end was claimed falsely. Errors: ValueError where none was."""
-        said = [claim.at_low, *totals, claim.at_high]
-        for number, (right, claimed) in enumerate(zip(self._at_cuts(claim)[1:], said[1:], strict=True)):
-            if right != claimed:
-                return number
-        raise ValueError("the executor is right")
-
-    def fault(self, claim: RowsClaim, totals: Sequence[int]) -> int:
-        """The first total that does not follow, 0 where there are too many or too few. Errors: ValueError for none."""
-        right = self._sums(claim)
-        if len(totals) != len(right) or totals[0] != right[0]:
-            return 0
-        steps = zip(pairwise(totals), pairwise(right), strict=True)
-        for number, ((before, after), (first, second)) in enumerate(steps, 1):
-            if (after - before - second + first) % WORD:
-                return number
-        raise ValueError("the executor is right")
-
     def evidence(self, claim: RowsClaim, term: int) -> Evidence:
         """What shows that total number `term` of a claim about one row is false. Errors: IndexError for none such;
         those of `shown`.

@@ -33,7 +33,7 @@ from fhe.engine.trace.lookup import LookupTrace
 from fhe.engine.trace.lookups import KeyTables, Lookups, roots_of_unity
 from fhe.engine.trace.program import JobProgram, proven
 from fhe.engine.trace.reads import ReadPlace, Reads, Record
-from fhe.engine.trace.tape import LEAF, LookupTape
+from fhe.engine.trace.tape import LEAF, LookupTape, TapeShape
 from fhe.evaluation_key import EvaluationKey
 from fhe.profile import EncryptionProfile
 
@@ -67,19 +67,6 @@ class LookupGame:
             totals.append((totals[-1] + weight * words[-1]) % WORD)
         return tuple(totals), tuple(words)
 
-    def fault(self, claim: SumClaim, totals: Sequence[int], words: Sequence[int]) -> int:
-        """The first total that does not follow, or the term whose word is false; 0 for a wrong number of them.
-
-        Errors: ValueError for none.
-        """
-        right, true = self.sums(claim.row, claim.output, claim.word)
-        if len(words) != len(true) or totals[0] != right[0]:
-            return 0
-        for term, word in enumerate(words, 1):
-            if not self._follows(claim, term, totals, words) or word != true[term - 1]:
-                return term
-        raise ValueError("the executor is right")
-
     def _follows(self, claim: SumClaim, term: int, totals: Sequence[int], words: Sequence[int]) -> bool:
         _, weight = self._pair(self._summand(claim, term))
         return (totals[term] - totals[term - 1] - weight * words[term - 1]) % WORD == 0
@@ -89,21 +76,45 @@ class LookupGame:
         first = int(self.program.words[self.program.output_at(claim.output) + 1])
         return self.program.term_at(first + term - 1)
 
-    def sum_evidence(self, claim: SumClaim, term: int, totals: Sequence[int], words: Sequence[int]) -> SumEvidence:
-        """What shows a total to be false, or the word of a published wire; or of a lookup the roots over its line."""
+    def named(self, claim: SumClaim, term: int, totals: Sequence[int], words: Sequence[int]) -> LookupClaim | None:
+        """The lookup that a term is named for; None where nothing has to be looked into: the total does not follow, or
+        the term's wire is published.
+        """
+        if term == 0 or not self._follows(claim, term, totals, words):
+            return None
+        wire, _ = self._pair(self._summand(claim, term))
+        lookup, levels = wire - self.program.inputs, self.levels
+        if lookup < 0:
+            return None
+        return LookupClaim(claim.program, claim.data_root, claim.row, lookup, claim.word, words[term - 1], 0, levels)
+
+    def sum_evidence(
+        self,
+        claim: SumClaim,
+        term: int,
+        totals: Sequence[int],
+        words: Sequence[int],
+        tape: LookupTape | None = None,
+    ) -> SumEvidence:
+        """What shows a total to be false, or the word of a published wire; or of a lookup that is `named` the roots
+        over its line, which is `tape`, by default the true one.
+        """
         output = self.program.leaf(self.program.output_at(claim.output))
         if term == 0:
             return SumEvidence(output)
         wire, _ = self._pair(record := self._summand(claim, term))
-        leaf, lookup = self.program.leaf(record), wire - self.program.inputs
-        if not self._follows(claim, term, totals, words):
-            return SumEvidence(output, leaf)
-        if lookup < 0:
-            proof = LineProof()
+        leaf, proof = self.program.leaf(record), LineProof()
+        if (line := self.named(claim, term, totals, words)) is not None:
+            tape = tape or self.tape(claim.row, line.lookup)
+            return SumEvidence(output, leaf, roots=self.roots(tape, line, _whole(line.levels)))
+        if wire < self.program.inputs:
             self._datum(proof, claim.row, wire, claim.word)
-            return SumEvidence(output, leaf, proof.data)
-        line = LookupClaim(claim.program, claim.data_root, claim.row, lookup, claim.word, 0, levels=claim.levels)
-        return SumEvidence(output, leaf, roots=self.roots(self.tape(claim.row, lookup), line, _whole(claim.levels)))
+        return SumEvidence(output, leaf, proof.data)
+
+    @property
+    def levels(self) -> int:
+        """Of the tree over the words of a line."""
+        return TapeShape.of(self.profile, self._lookups.most).levels_of_words
 
     # The lookups
 

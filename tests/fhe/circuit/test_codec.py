@@ -128,14 +128,32 @@ def test_a_circuit_of_small_key_bins_is_a_document_of_its_own_kind() -> None:
     assert (form["kind"], form["bins"], form["switch"]) == ("darkroom/circuit-5", "lwe", "centred")
     assert {wire["encoding"] for wire in form["inputs"]} == {"bins"}
     assert digest(small_key()) == FROZEN_SMALL_KEY
-    for change in ({"kind": "darkroom/circuit-3"}, {"switch": "plain"}, {"bins": "packed"}, {"block": 4}):
+    for change in ({"kind": "darkroom/circuit-3"}, {"switch": "plain"}, {"bins": "packed"}, {"block": 0}):
         with pytest.raises(BadDocument):
             decode(canonical(form | change))
     with pytest.raises(BadDocument):
         decode(canonical({key: value for key, value in form.items() if key != "bins"}))
 
 
+def test_a_sum_over_small_key_bins_says_its_block() -> None:
+    """With a mix or without; a label of each row is not read where rows are summed, and no mix goes without sums."""
+    plain = replace(small_key(), readout=Readout("value"))
+    summed = replace(plain, block=4)
+    data = encode(summed)
+    assert same(decode(data), summed)
+    form = json.loads(data)
+    assert (form["kind"], form["block"]) == ("darkroom/circuit-5", 4)
+    assert "mix" not in form
+    assert digest(summed) == FROZEN_SUM_OF_SMALL_KEY
+    mixed = replace(summed, mix=Mix.of({"y": {0: 1}, "z": {0: -2}}))
+    assert same(decode(encode(mixed)), mixed)
+    for wrong in (replace(mixed, block=0), replace(summed, readout=Readout("threshold", 1))):
+        with pytest.raises(BadDocument):
+            encode(wrong)
+
+
 FROZEN_SMALL_KEY = "9969490d2d5b6f8e274972005501a2657bc373f69ffaa8ba00e3b97e3c7adc1a"
+FROZEN_SUM_OF_SMALL_KEY = "84d25272323f3654d41655332fc514b6e402abfdb5c34e679037e2e6c75fce52"
 
 
 def shared() -> Circuit:
@@ -255,7 +273,6 @@ MALFORMED: dict[str, Callable[[], Circuit]] = {
     ),
     "a table of no power of two": lambda: replace(changed(1, tables=np.zeros((3, 6), np.int64)), centred=True),
     "an empty table": lambda: replace(changed(1, tables=np.zeros((3, 0), np.int64)), centred=True),
-    "small-key bins and a sum": lambda: replace(small_key(), block=4, readout=Readout("value")),
     "small-key bins without a centred switch": lambda: replace(small_key(), centred=False),
     "affine codes under the small key": lambda: replace(
         small_key(), inputs=(Input("age", "affine"), Input("dose", "bins", 3))

@@ -202,12 +202,15 @@ class Case:
         return found
 
     def rotated(self, small: list[int], table: list[int], keys: list[list[C]], width: int) -> list[list[int]]:
-        size = self.size
-        c = [(((x >> (62 - (size.bit_length() - 1))) + 1) >> 1) % (2 * size) for x in small]
-        entries = len(table)
+        size, entries = self.size, len(table)
         k = [(j + size // (2 * entries)) // (size // entries) for j in range(size)]
         test = [(-table[0] if i == entries else table[i]) * (1 << width) % WORD for i in k]
-        acc = [[0] * size, times_monomial(test, -c[-1])]
+        return self.turned(small, [[0] * size, test], keys)
+
+    def turned(self, small: list[int], test: list[list[int]], keys: list[list[C]]) -> list[list[int]]:
+        size = self.size
+        c = [(((x >> (62 - (size.bit_length() - 1))) + 1) >> 1) % (2 * size) for x in small]
+        acc = [times_monomial(column, -c[-1]) for column in test]
         for i in range(self.n):
             cut = [[digits(x, self.base, self.levels) for x in minus(times_monomial(p, c[i]), p)] for p in acc]
             terms = [points([float(x[level]) for x in cut[row]]) for row in range(2) for level in range(self.levels)]
@@ -221,7 +224,23 @@ class Case:
                 acc[column] = [(x + y) % WORD for x, y in zip(acc[column], to_words(total))]
         return acc
 
-    def pack(self, lwe: list[list[int]]) -> list[list[int]]:
+    def selected(self, small: list[int], packed: list[list[int]], keys: list[list[C]]) -> list[int]:
+        """Section 15: an encrypted table, rotated."""
+        mask, body = self.turned(self.centred(small), packed, keys)
+        return [mask[0]] + [-mask[self.size - j] % WORD for j in range(1, self.size)] + [body[0]]
+
+    def spread(self, p: list[int], box: int) -> list[int]:
+        """Times (1 + X + ... + X^(box - 1)) X^(-box / 2)."""
+        turned = [times_monomial(p, i - box // 2) for i in range(box)]
+        return [sum(words) % WORD for words in zip(*turned)]
+
+    def pack_table(self, entries: list[list[int]]) -> list[list[int]]:
+        """Section 15: entries, N / E coefficients apart, under the key that is spread over boxes."""
+        box, nothing = self.size // len(entries), [0] * (self.size + 1)
+        rows = [entries[j // box] if j % box == 0 else nothing for j in range(self.size)]
+        return self.pack(rows, box)
+
+    def pack(self, lwe: list[list[int]], box: int = 0) -> list[list[int]]:
         size, count = self.size, self.size * self.levels
         seed = struct.pack("<2Q", *self.part("packing seed", 2, 1)[0])
         keys = self.stream(seed, size, count), self.part("packing", size, count)
@@ -233,10 +252,12 @@ class Case:
                 for level in range(self.levels):
                     term = points([float(d[level]) for d in cut] + [0.0] * (size - len(cut)))
                     for column in range(2):
-                        key = key_points(keys[column][j * self.levels + level])
+                        words = keys[column][j * self.levels + level]
+                        key = key_points(self.spread(words, box) if box else words)
                         part[column] = list(map(add, part[column], map(mul, term, key)))
             totals = [list(map(add, totals[column], part[column])) for column in range(2)]
-        start = [[0] * size, [row[size] for row in lwe] + [0] * (size - len(lwe))]
+        bodies = [row[size] for row in lwe] + [0] * (size - len(lwe))
+        start = [[0] * size, self.spread(bodies, box) if box else bodies]
         return [minus(start[column], to_words(totals[column])) for column in range(2)]
 
 
@@ -276,6 +297,9 @@ def test_the_page_alone_is_enough_for_a_second_implementation(name: str) -> None
     shared = [case.shared(row, [*tables, [-4] * 8], keys) for row in small]
     assert digest([rows[table] for table in range(len(tables) + 1) for rows in shared]) == expected["shared"]
     assert digest(case.pack(big)) == expected["pack"]
+    packed = case.pack_table([big[k % case.batch] for k in range(8)])
+    chosen = case.selected(small[0], packed, keys)
+    assert digest([*packed, chosen]) == expected["selection"]
     assert digest([[sum(words) % WORD for words in zip(*big)]]) == expected["sum"]
     ranges = [(0, case.size), (1, case.size - 2)]
     assert digest([sum_mask(row[: case.size], *part) for part in ranges for row in inputs]) == expected["sum-mask"]

@@ -11,8 +11,10 @@ import pytest
 from app.protocol.errors import BadModel, NoiseOverflow
 from fhe.arrays import U64
 from fhe.ciphertexts.decrypt_lookup import decrypt_lookups
+from fhe.ciphertexts.packing_key import with_packing
 from fhe.circuit.circuit import Linear, Lookup
 from fhe.circuit.clear import evaluate_clear
+from fhe.circuit.codec import decode, encode
 from fhe.circuit.cost import cost
 from fhe.compile.check import check
 from fhe.engine.evaluate import evaluate, output_ciphertexts
@@ -41,6 +43,23 @@ def test_tables_of_sixteen_entries_give_the_clear_scores(small: TableWithKeys) -
     expected = evaluate_clear(circuit, small.inputs(circuit))[505:530]
     output = evaluate(circuit, small.profile, small.table, small.source, 505, 25, small.key, 2, "native")
     assert np.array_equal(decrypt_lookups(small.secret, small.profile, circuit, 25, output), expected.T)
+
+
+@pytest.mark.parametrize(("block", "first", "rows"), [(7, 505, 25), (64, 0, 130), (1, 518, 4)])
+def test_sums_over_rows_are_the_sums_in_the_clear(small: TableWithKeys, block: int, first: int, rows: int) -> None:
+    """Blocks across chunks and shards, by the reference and the native core, in both forms of a result."""
+    plain = small_key_trees(small, trees=1)
+    circuit = decode(encode(replace(plain, block=block)))
+    scores = evaluate_clear(plain, small.inputs(plain))[first : first + rows]
+    clear = np.add.reduceat(scores, np.arange(0, rows, block), axis=0)
+    for key in (small.key, with_packing(small.key, small.secret, small.profile, 1)):
+        output = evaluate(circuit, small.profile, small.table, small.source, first, rows, key, 2, "native")
+        found = decrypt_lookups(small.secret, small.profile, circuit, circuit.result_rows(rows), output)
+        assert np.array_equal(found, (clear + 4096).T % 8192 - 4096)  # read modulo the width
+    if rows < 5:
+        same = evaluate(circuit, small.profile, small.table, small.source, first, rows, small.key, 1, "reference")
+        fast = evaluate(circuit, small.profile, small.table, small.source, first, rows, small.key, 1, "native")
+        assert same.to_bytes() == fast.to_bytes()
 
 
 def test_backends_threads_and_batches_do_not_matter(small: TableWithKeys, monkeypatch: pytest.MonkeyPatch) -> None:

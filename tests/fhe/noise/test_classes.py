@@ -22,16 +22,21 @@ BIT: Row = {0: 1}
 LOOKUP = 100.0
 
 
+def nothing(entries: int) -> float:
+    """What packing adds where nothing is selected."""
+    raise AssertionError(entries)
+
+
 def last(world: TableWithKeys, stages: Sequence[LookupStage], weights: Sequence[int], bits: int = 3) -> float:
     """The variance of the output."""
-    return row_variances(circuit(world, stages, weights, bits), PROFILE, 1.0, LOOKUP)[-1][0]
+    return row_variances(circuit(world, stages, weights, bits), PROFILE, 1.0, LOOKUP, nothing)[-1][0]
 
 
 def test_inputs_and_lookups_of_different_values_are_independent(world: TableWithKeys) -> None:
     """Squares of weights add over different sources, and over inputs at the width to which they are shifted."""
     stage = LookupStage([X, {0: 1, 1: 1}, {1: 1, 2: 2}], [(0, TABLE), (1, TABLE), (2, OTHER)])
     assert last(world, [stage], [1, 2, -3]) == (1 + 4 + 9) * LOOKUP
-    found = row_variances(circuit(world, [stage], [1, 2, -3]), PROFILE, 1.0, LOOKUP)
+    found = row_variances(circuit(world, [stage], [1, 2, -3]), PROFILE, 1.0, LOOKUP, nothing)
     assert found[0] == [21 * 4.0**24, 2 * 4.0**24, 5 * 4.0**24]
 
 
@@ -66,7 +71,7 @@ def test_equal_words_in_different_layers_are_one_ciphertext(world: TableWithKeys
     made = circuit(world, [first, later], [1])
     both = sparse(4, np.array([[0, 0, 0, 8, -1], [0, 0, 0, 8, 1]]), np.zeros(2, np.int64))
     joined = replace(made, layers=(*made.layers[:-1], both))
-    assert row_variances(joined, PROFILE, 1.0, LOOKUP)[-1] == [0, 32.0**2 * LOOKUP]
+    assert row_variances(joined, PROFILE, 1.0, LOOKUP, nothing)[-1] == [0, 32.0**2 * LOOKUP]
 
 
 def test_values_that_hidden_lookups_tell_apart_are_apart(world: TableWithKeys) -> None:
@@ -97,5 +102,5 @@ def test_a_circuit_as_large_as_a_document_takes_seconds(world: TableWithKeys) ->
     made = replace(circuit(world, [LookupStage([X], [(0, TABLE)])], [1]), layers=tuple(layers))
     assert len(encode(made)) > 0.9 * MAX_CIRCUIT_BYTES
     began = time.process_time()
-    assert row_variances(made, PROFILE, 1.0, LOOKUP)[-1][0] > wires * LOOKUP
+    assert row_variances(made, PROFILE, 1.0, LOOKUP, nothing)[-1][0] > wires * LOOKUP
     assert time.process_time() - began < 10

@@ -36,6 +36,7 @@ def test_every_synthetic_value_is_in_one_bar() -> None:
     assert [(bar.words, bar.count) for bar in drawn["few"].bars] == [("0", 34), ("1", 33), ("2", 33)]
     assert drawn["words"].bars[-1].words == "9 others"
     assert drawn["gaps"].missing == 0.75
+    assert (drawn["many"].ends, drawn["few"].ends, drawn["many"].most) == (("0", "99"), ("0", "2"), 9)
     assert drawn["many"].missing == 0
     for each in drawn.values():
         assert max(bar.height for bar in each.bars) == TALL

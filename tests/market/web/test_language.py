@@ -53,7 +53,17 @@ class Page(HTMLParser):
         self.tags[tag] += 1
         if tag not in VOID:
             self._open.append("code" if ("lang", "en") in attrs else tag)
-        spoken = ("aria-label", "title", "placeholder", "alt", "data-label", "data-title", "data-yes")
+        spoken = (
+            "aria-label",
+            "title",
+            "placeholder",
+            "alt",
+            "data-label",
+            "data-title",
+            "data-yes",
+            "data-known",
+            "data-held",
+        )
         self.texts += [value or "" for name, value in attrs if name in spoken]
 
     def handle_endtag(self, tag: str) -> None:

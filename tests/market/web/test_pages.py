@@ -74,6 +74,25 @@ def test_a_transaction_has_a_page(site: TestClient, scene: MarketNode) -> None:
     assert "is not the hash of a transaction" in site.get("/transactions/0x12").text
 
 
+def test_a_block_has_a_page(site: TestClient, scene: MarketNode) -> None:
+    """Its time, its neighbours, its transactions that concern the market; pages that name a block lead there."""
+    sent = scene.market.buy_license(scene.stage.buyer, scene.offer)
+    scene.indexer.sync()
+    number = scene.market.node.receipt(sent.tx).block
+    assert f'href="/blocks/{number}"' in site.get(f"/transactions/{sent.tx}").text
+    text = words(site.get(f"/blocks/{number}").text)
+    assert scene.market.node.block(number).hash in text
+    assert f'href="/transactions/{sent.tx}"' in text
+    assert "LicenseBought" in text
+    assert f'href="/blocks/{number - 1}"' in text
+    assert f'href="/blocks/{number}"' in site.get(f"/search?q=block+{number}").text
+    job_page = site.get(f"/jobs/{scene.settled}").text
+    assert re.search(r'href="/blocks/\d+"', job_page)
+    assert site.get(f"/blocks/{scene.market.block_number + 1}").status_code == 404
+    for bad in ("-1", "x", str(1 << 60)):
+        assert site.get(f"/blocks/{bad}").status_code == 404, bad
+
+
 def test_no_browser_keeps_a_page(site: TestClient) -> None:
     """What Back would show from a cache is true no more; files that never change stay."""
     answer = site.get("/")

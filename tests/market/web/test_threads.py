@@ -1,12 +1,16 @@
-"""How often a request changes threads."""
+"""How often a request changes threads, and how many of them read the index at once."""
 
 from __future__ import annotations
 
+import threading
+import time
 from typing import Any
 
 import anyio.to_thread
 import pytest
 
+from app.market.web.index_reads import AT_ONCE, index_read
+from tests.support import apart
 from tests.support.web import ApiClient
 
 
@@ -24,3 +28,38 @@ def test_a_request_takes_one_turn_on_another_thread(
     monkeypatch.setattr(anyio.to_thread, "run_sync", counted)
     assert browser.client.get(path).status_code == 200
     assert len(turns) == 1
+
+
+def test_few_threads_read_the_index_and_none_waits_for_those_that_wait() -> None:
+    """Fifty readers take turns on as many threads as help, also while each other thread waits for a chain."""
+    reading, most, dead_chain = 0, 0, threading.Event()
+    lock = threading.Lock()
+
+    @index_read
+    def read() -> None:
+        nonlocal reading, most
+        with lock:
+            reading += 1
+            most = max(most, reading)
+        time.sleep(0.002)
+        with lock:
+            reading -= 1
+
+    async def wait() -> None:
+        await anyio.to_thread.run_sync(dead_chain.wait)
+
+    async def look() -> None:
+        await read()
+
+    async def story() -> None:
+        others = int(anyio.to_thread.current_default_thread_limiter().total_tokens)
+        async with anyio.create_task_group() as waiting:
+            for _ in range(others):
+                waiting.start_soon(wait)
+            async with anyio.create_task_group() as readers:
+                for _ in range(50):
+                    readers.start_soon(look)
+            dead_chain.set()
+
+    apart.run(story)
+    assert most == AT_ONCE

@@ -25,6 +25,7 @@ DEEPEST = 10  # blocks of a reorganisation; the chain is final after twelve
 MOST_AHEAD = 900  # seconds by which the chain's clock is moved in all: no deadline passes because of that
 FULL_SECONDS = 4.0  # for which a disk is full, and a duplicate lives
 PAUSE = (0.2, 1.0)  # seconds between two events
+WORKS = 4.0  # times as long as it took to load an agent works before it is killed: else all of them only ever load
 MOST_LONGER = 60.0  # seconds that a short run takes longer, until it had an event of each kind
 
 
@@ -47,6 +48,8 @@ class Monkey:
         self._later: list[tuple[float, Callable[[], object]]] = []
         self._twins: list[subprocess.Popen[bytes]] = []
         self._spoke: dict[str, int] = {}  # the length of each agent's log when it was started last
+        self._born: dict[str, float] = {}  # when that was
+        self._loaded: dict[str, float] = {}  # how long it took from then to its first word, once that was seen
         self._ahead = 0
 
     def start(self) -> None:
@@ -56,7 +59,8 @@ class Monkey:
                 self._running[name] = self._started(name, words)
 
     def _started(self, name: str, words: list[str]) -> subprocess.Popen[bytes]:
-        self._spoke[name] = self._length(name)
+        self._spoke[name], self._born[name] = self._length(name), time.monotonic()
+        self._loaded.pop(name, None)
         return self.market.start(words, name)
 
     def _length(self, name: str) -> int:
@@ -97,12 +101,23 @@ class Monkey:
                 event()
                 self.done[event.__name__] += 1
             time.sleep(self._chance.uniform(*PAUSE))
+            self.at_work()  # notes whose first word came meanwhile
             self._catch_up()
             self.start()
 
     def at_work(self) -> list[str]:
-        """The agents that have said something since they were started: what only loads has nothing to lose."""
-        return [name for name in sorted(self._running) if self.awake(name)]
+        """The agents that have worked for a while since they were started: what only loads has nothing to lose.
+
+        On a busy machine loading takes longer, and so does the while: kills come as often as work is done.
+        """
+        return [name for name in sorted(self._running) if self._worked(name) >= WORKS]
+
+    def _worked(self, name: str) -> float:
+        """For how many times as long as it took to load."""
+        age = time.monotonic() - self._born[name]
+        if name not in self._loaded and self.awake(name):
+            self._loaded[name] = age
+        return age / self._loaded[name] - 1 if name in self._loaded else 0.0
 
     def rest(self) -> None:
         """Calm weather, no twins, room on every disk, every agent running."""

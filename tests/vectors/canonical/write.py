@@ -47,7 +47,7 @@ CASES = (
 )
 
 
-SECOND = ("sum", "sum-mask", "centred", "digits", "bins", "shared")
+SECOND = ("sum", "sum-mask", "centred", "digits", "bins", "shared", "selection")
 
 
 def main() -> None:

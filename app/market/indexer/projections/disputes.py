@@ -10,6 +10,8 @@ from app.market.indexer.projections.licensing import credit, paid
 from app.market.indexer.unit_of_work import UnitOfWork
 from app.protocol.market.disputes import Verdict
 
+ABOUT = {"DisputeSummed": "sum", "DisputeDescended": "lookup"}  # else a value of a linear result
+
 
 def opened(work: UnitOfWork, each: IndexedEvent) -> None:
     """Somebody put down a bond and says that a value is wrong."""
@@ -44,6 +46,7 @@ def moved(work: UnitOfWork, each: IndexedEvent) -> None:
     """One of the two showed something; it is the other's turn."""
     dispute, state = work.edit(DisputeRow, each.args["dispute"]), each.args["state"]
     dispute.phase, dispute.deadline = state["phase"], state["deadline"]
+    dispute.about = ABOUT.get(each.name, "value")
     dispute.moves += 1
 
 

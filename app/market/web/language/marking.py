@@ -17,7 +17,7 @@ from itertools import count
 from jinja2.ext import Extension
 
 INLINE = frozenset({"a", "abbr", "b", "code", "em", "i", "kbd", "small", "span", "strong"})
-SPOKEN = r"aria-label|title|placeholder|alt|data-label|data-title|data-yes"
+SPOKEN = r"aria-label|title|placeholder|alt|data-label|data-title|data-yes|data-known|data-held"
 TOKEN = re.compile(
     r"(?P<comment>\{#.*?#\})|(?P<statement>\{%.*?%\})|(?P<expression>\{\{.*?\}\})"
     r"|(?P<tag><!?/?[a-zA-Z](?:\{\{.*?\}\}|\{%.*?%\}|\"(?:\{\{.*?\}\}|\{%.*?%\}|[^\"])*\"|'[^']*'|[^<>\"'])*>)"

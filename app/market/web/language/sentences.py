@@ -87,7 +87,7 @@ class SentenceBook:
         parts = BREAK.split(sentence, MOST_PARTS)
         said = self._several(parts)
         if not any(said):  # a value may be several sentences, as a title that somebody chose
-            return self._one(sentence, broken=True) or sentence
+            return self._one(sentence, broken=True) or self._number(sentence)
         return " ".join(part if each is None else each for part, each in zip(parts, said, strict=True) if each != "")
 
     def _several(self, parts: Sequence[str]) -> list[str | None]:
@@ -129,10 +129,14 @@ class SentenceBook:
         said = {name: self._value(value) for name, value in values.items()}
         return VALUE.sub(lambda found: said.get(found[1], found[0]), form)
 
+    def _number(self, text: str) -> str:
+        """A number as the language writes it, other text as it is."""
+        return numeral(text, self._language) if NUMBER.fullmatch(text) else text
+
     def _value(self, value: str) -> str:
         """A value: a number as the language writes it, a count with its noun or a sentence said, else as it is."""
         if NUMBER.fullmatch(value):
-            return numeral(value, self._language)
+            return self._number(value)
         if when := told_date(value, self._language):
             return when
         amount, _, unit = value.rpartition(" ")

@@ -56,11 +56,12 @@ class ColumnPicture:
     bars: tuple[ColumnBar, ...]  # empty where the preview is not there
     missing: float | None  # share of the synthetic rows without a value
     certified: tuple[CertifiedView, ...]
+    ends: tuple[str, str] = ("", "")  # the axis': least and greatest number, or first and last word
 
     @property
-    def ends(self) -> tuple[str, str]:
-        """What the first and the last bar count."""
-        return (self.bars[0].words, self.bars[-1].words) if self.bars else ("", "")
+    def most(self) -> int:
+        """Rows of the highest bar."""
+        return max((bar.count for bar in self.bars), default=0)
 
 
 def read_preview(store: Store, card: PreviewView | None) -> PreviewTable | None:
@@ -94,7 +95,8 @@ def pictures(
         here = [value for value in values if value]
         about = tuple(each for each in certified if _names(each.question, name))
         missing = 1 - len(here) / len(values) if values else None
-        found.append(ColumnPicture(name, tuple(codes), tuple(_bars(here)), missing, about))
+        bars, ends = _bars(here)
+        found.append(ColumnPicture(name, tuple(codes), tuple(bars), missing, about, ends))
     return found
 
 
@@ -111,24 +113,33 @@ def _names(question: str, column: str) -> bool:
     return quoted in question or re.search(rf"(?<![\w\"]){re.escape(column)}(?![\w\"])", question) is not None
 
 
-def _bars(values: Sequence[str]) -> list[ColumnBar]:
-    """Counts of equal steps of numbers, or of the commonest words."""
+def _bars(values: Sequence[str]) -> tuple[list[ColumnBar], tuple[str, str]]:
+    """Counts of equal steps of numbers, or of the commonest words; and what stands at the ends of the axis."""
     if not values:
-        return []
+        return [], ("", "")
     try:
         numbers = [float(value) for value in values]
     except ValueError:
-        return _drawn(_common(values))
-    if not all(math.isfinite(number) for number in numbers):
-        return _drawn(_common(values))
+        numbers = []
+    if not numbers or not all(map(math.isfinite, numbers)):
+        counts = _common(values)
+        return _drawn(counts), (counts[0][0], counts[-1][0])
     low, high = min(numbers), max(numbers)
     distinct = sorted(set(numbers))
     if len(distinct) <= MOST_BARS:
         counted = Counter(numbers)
-        return _drawn([(f"{number:g}", counted[number]) for number in distinct])
-    step = (high - low) / MOST_BARS
-    places = Counter(min(int((number - low) / step), MOST_BARS - 1) for number in numbers)
-    return _drawn([(f"{low + step * at:.4g} to {low + step * (at + 1):.4g}", places[at]) for at in range(MOST_BARS)])
+        counts = [(_told(number), counted[number]) for number in distinct]
+    else:
+        step = (high - low) / MOST_BARS
+        places = Counter(min(int((number - low) / step), MOST_BARS - 1) for number in numbers)
+        edges = [_told(low + step * at) for at in range(MOST_BARS + 1)]
+        counts = [(f"{edges[at]} to {edges[at + 1]}", places[at]) for at in range(MOST_BARS)]
+    return _drawn(counts), (_told(low), _told(high))
+
+
+def _told(number: float) -> str:
+    """Four digits of a number; more before the point, so that there is no power of ten where people write none."""
+    return f"{number:,.0f}" if 1e4 <= abs(number) < 1e15 else f"{number:,.4g}"
 
 
 def _common(words: Sequence[str]) -> list[tuple[str, int]]:

@@ -78,8 +78,8 @@ def short(text: str, keep: int = 6) -> str:
 
 
 def number(value: float) -> str:
-    """A measured value without noise digits."""
-    return f"{value:,.6g}"
+    """A measured value without noise digits; no power of ten where people write none."""
+    return f"{value:,.0f}" if 1e6 <= abs(value) < 1e15 else f"{value:,.6g}"
 
 
 def percent(value: float) -> str:
@@ -117,7 +117,7 @@ RELEASES: Mapping[str, str] = {
     "score": "a score for each row",
     "aggregate": "totals over groups of rows",
 }
-RELEASE_NAMES: Mapping[str, str] = {"label": "Class labels", "score": "Scores", "aggregate": "Aggregates"}
+RELEASE_NAMES: Mapping[str, str] = {"label": "Class labels", "score": "Scores", "aggregate": "Totals"}
 
 # State: (words, tone, icon). Tone and icon repeat what the words say; they add nothing.
 STATES: Mapping[str, tuple[str, str, str]] = {

@@ -162,8 +162,8 @@ class Visit:
         return self.site.page(self.request, template, **values)
 
 
-def visit(request: Request, backend: State) -> Visit:
-    """The request with the site behind it."""
+async def visit(request: Request, backend: State) -> Visit:
+    """The request with the site behind it. A coroutine, since a function would take a turn on another thread."""
     site: Any = request.app.state.site
     assert isinstance(site, Site)
     return Visit(request, site, backend)

@@ -1,4 +1,4 @@
-"""One transaction of the chain: who sent it, what it did, and whether this node's index has it."""
+"""The chain's transactions and blocks: who sent one and what it did, what a block holds of this market."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from fastapi.responses import HTMLResponse
 from app.chain.events import Event
 from app.chain.wallet.envelope import to_address
 from app.market.queries.status import read_place
-from app.market.web.fields import Tx
+from app.market.web.fields import BlockNumber, Tx
 from app.market.web.pages.site import Visiting
 from app.market.web.pages.speaking import FILTERS, moment
+from app.protocol.ids import TxHash
 
 router = APIRouter()
 TIMES = {"commitBy", "revealBy", "releaseBy", "until", "validUntil"}
 MONEY = {"amount", "bond", "bounty", "burned", "fee", "fees", "fixedFee", "maxFee", "price", "refund", "value"}
 BITS = {"budget", "reserved", "used"}  # micro-bits
+MOST_TRANSACTIONS = 200  # of one block
 LINKS = {"dataset": "/datasets/", "offer": "/offers/", "license": "/licenses/", "job": "/jobs/"}
 
 
@@ -51,6 +53,23 @@ def transaction_page(here: Visiting, tx: Tx) -> HTMLResponse:
         target=next((name for name, at in market.addresses.items() if at.lower() == sent.get("to")), ""),
         indexed=indexed,
         events=[(event, facts_of(event, here.site.shown_money)) for event in events],
+    )
+
+
+@router.get("/blocks/{number}", response_class=HTMLResponse)
+def block_page(here: Visiting, number: BlockNumber) -> HTMLResponse:
+    """A block, and its transactions that concern this market. Errors: NotFound where the chain is not that long."""
+    market = here.backend.market
+    found, did = market.node.block(number), dict[TxHash, list[str]]()
+    for event in market.events(number, number):
+        did.setdefault(event.tx, []).append(event.name)
+    return here.page(
+        "block.html",
+        title="Block",
+        it=found,
+        transactions=list(did.items())[:MOST_TRANSACTIONS],
+        unshown=max(0, len(did) - MOST_TRANSACTIONS),
+        last=market.block_number,
     )
 
 

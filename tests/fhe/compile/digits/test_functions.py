@@ -17,6 +17,7 @@ from fhe.circuit.cost import cost
 from fhe.compile import check
 from fhe.compile.digits.clipped import clip_width, clipped
 from fhe.compile.digits.functions import looked_up, walsh
+from fhe.compile.digits.selected import LEAST_BITS, MOST_BITS, selected
 from fhe.compile.digits.stages import Stages, WireSum, linear
 from fhe.compile.digits.windows import Clipping, clipped_in_windows, plan, sign_plan, signs_over_low_bits, window_width
 from fhe.engine.evaluate import evaluate
@@ -120,6 +121,32 @@ def test_functions_cost_as_many_lookups_as_they_have_coefficients(width: int, an
         values, _ = looked_up(stages, [WireSum(((0, 1),))], width, table.tolist(), 6 + width)
         circuit, _ = on_all(stages, values, 6 + width, 1 << width)
         assert lookups(circuit) == most
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.data())
+def test_any_function_by_selection(data: st.DataObject) -> None:
+    """The same where tables are selected among; of two values at once, one of them with a constant."""
+    width = data.draw(st.integers(LEAST_BITS, MOST_BITS))
+    most = data.draw(st.sampled_from([1, 7, 63]))
+    random = np.random.default_rng(data.draw(st.integers(0, 1 << 32)))
+    table = random.integers(-most, most + 1, 1 << width)
+    if data.draw(st.booleans()):
+        table = np.sort(table)
+    stages, value = Stages(1), WireSum(((0, 1),))
+    found, more = selected(stages, [value, value * -1 + ((1 << width) - 1)], width, table, 7)
+    _, rows = on_all(stages, found, 7, 1 << width, shared=True)
+    assert np.array_equal(rows, np.stack([table, table[::-1]]) << more)
+
+
+@pytest.mark.parametrize(("width", "any_"), [(4, 2), (5, 3), (6, 3), (7, 6), (8, 9)])
+def test_a_selection_takes_a_third_of_the_rotations(width: int, any_: int) -> None:
+    """A random table of six bits takes three rotations and a packing, at the noise that the profile allows."""
+    table = np.random.default_rng(1).integers(0, 64, 1 << width)
+    stages = Stages(1)
+    values, _ = selected(stages, [WireSum(((0, 1),))], width, table, 7)
+    circuit, _ = on_all(stages, values, 7, 1 << width, shared=True)
+    assert cost(circuit, REFERENCE, 1).bootstraps == any_
 
 
 def test_walsh_coefficients_are_their_own_inverse() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -12,8 +13,10 @@ from hypothesis import strategies as st
 
 from app.protocol.errors import BadModel
 from app.protocol.ids import Digest
+from benchmarks.bin_table import encrypt_bins
+from fhe.ciphertexts.decrypt_lookup import decrypt_lookups
 from fhe.circuit.circuit import Linear, Lookup, Readout
-from fhe.circuit.clear import evaluate_clear
+from fhe.circuit.clear import evaluate_clear, sum_blocks
 from fhe.circuit.codec import decode, encode
 from fhe.circuit.well_formed import check_form
 from fhe.compile import from_model, with_label
@@ -23,7 +26,10 @@ from fhe.compile.sums import summed
 from fhe.compile.trees.emit import emit
 from fhe.compile.trees.graph import Forest, Leaf, Node, Split
 from fhe.compile.trees.lowering import lower_forest
+from fhe.engine.evaluate import evaluate
+from fhe.leakage import leakage_of
 from fhe.profiles import REFERENCE
+from tests.fhe.conftest import RealKeys
 from tests.support.model_cases import CASES, Case, bootstraps, in_the_clear, quietly, table
 
 LEVELS = (4, 20, 3, 2)
@@ -93,8 +99,25 @@ def test_models_take_fewer_lookups_and_say_the_same(name: str) -> None:
     np.testing.assert_array_equal(in_the_clear(small.circuit, data.codes, data.codebook), expected)
     if name != "boosted-stumps":  # a sum of bits alone, which takes no lookup at all where bins are packed
         assert bootstraps(small.circuit) < bootstraps(packed.circuit)
-    with pytest.raises(BadModel, match="not summed over rows"):
-        summed(small, data.codebook, REFERENCE)
+
+
+@pytest.mark.parametrize("name", ["boosted-regression", pytest.param("boosted-3-classes", marks=pytest.mark.deep)])
+def test_their_scores_are_summed_over_rows(name: str) -> None:
+    """The sums of 1,200 rows are those of packed bins, in blocks that width and noise allow, as static rules say."""
+    data, model = table(), NAMED[name].fit()
+    for lwe in (False, True):
+        rows = quietly(partial(from_model, model, data.codebook, lwe_bins=lwe))
+        made = summed(rows, data.codebook, REFERENCE)
+        scores = in_the_clear(rows.circuit, data.codes, data.codebook)
+        blocks = np.add.reduceat(scores, np.arange(0, scores.shape[1], made.circuit.block), axis=1)
+        again = decode(encode(made.circuit))
+        assert again.lwe_bins == lwe
+        np.testing.assert_array_equal(sum_blocks(again, scores.T).T, blocks)
+        last = again.layers[-1]
+        assert isinstance(last, Linear)
+        assert np.abs(blocks).max() < 1 << last.width
+        assert made.report.log2_failure <= -128
+        assert leakage_of(again, data.codebook).sensitivity >= np.ptp(scores, axis=1).max()
 
 
 def test_a_label_is_taken_under_encryption_of_such_bins_too() -> None:
@@ -126,3 +149,16 @@ def test_plain_forests_of_other_libraries_read_them_too() -> None:
         readout.label(in_the_clear(small.circuit, codes, data.codebook)),
         readout.label(in_the_clear(packed.circuit, codes, data.codebook)),
     )
+
+
+@pytest.mark.deep
+def test_sums_on_real_keys(real_keys: RealKeys) -> None:
+    """Twelve rows of a small forest in blocks of five, under Concrete's keys: the sums in the clear."""
+    data, model = table(), NAMED["forest-2-classes"].fit()
+    rows = quietly(lambda: from_model(model, data.codebook, lwe_bins=True))
+    circuit = replace(summed(rows, data.codebook, REFERENCE).circuit, block=5)
+    encrypted = encrypt_bins(data.codes[:12], data.codebook, real_keys.secret, REFERENCE)
+    output = evaluate(circuit, REFERENCE, encrypted.table, encrypted, 0, 12, real_keys.evaluation, threads=2)
+    found = decrypt_lookups(real_keys.secret, REFERENCE, circuit, 3, output)
+    scores = in_the_clear(rows.circuit, data.codes[:12], data.codebook)
+    np.testing.assert_array_equal(found, sum_blocks(circuit, scores.T).T)

@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.Column("bond", AmountText(), nullable=False),
         sa.Column("phase", whole(), nullable=False),
         sa.Column("deadline", whole(), nullable=False),
+        sa.Column("about", sa.String(), nullable=False),
         sa.Column("moves", whole(), nullable=False),
         sa.Column("verdict", sa.String(), nullable=False),
         sa.Column("opened_at", whole(), nullable=False),

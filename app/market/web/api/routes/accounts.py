@@ -17,6 +17,7 @@ from app.market.web.dependencies.caller import SECURED, Caller, require_scope
 from app.market.web.dependencies.state import State
 from app.market.web.errors.problems import error_responses
 from app.market.web.fields import MAX_ID, Address, After, Limit, ResponseModel
+from app.market.web.index_reads import index_read
 
 router = APIRouter(tags=["accounts"])
 READER = Annotated[Caller, Depends(require_scope("account:read"))]
@@ -82,6 +83,7 @@ def get_console(address: Address, here: State) -> Response:
 
 
 @router.get("/payments", response_model=Page[PaymentView], responses=error_responses())
+@index_read
 def list_payments(
     here: State,
     account: Annotated[Address | None, Query()] = None,

@@ -23,6 +23,7 @@ from app.market.web.dependencies.state import State
 from app.market.web.errors.problems import error_responses
 from app.market.web.featured_models import FeaturedModels
 from app.market.web.fields import MAX_ID, Address, After, Id, Limit
+from app.market.web.index_reads import index_read
 from app.market.web.quotes import QuoteReport, load_circuit_bytes, quote_circuit
 from app.policy.preflight import MAX_REPLICAS
 from app.protocol.documents import MAX_DOCUMENT_BYTES
@@ -54,6 +55,7 @@ class CatalogueQuery(CatalogueFilter):
     responses=error_responses()
     | {200: links(FIRST, get_dataset="id", get_croissant="id", list_offers="dataset", list_jobs="dataset")},
 )
+@index_read
 def search_datasets(asked: Annotated[CatalogueQuery, Query()], here: State) -> Response:
     """Search the catalogue: words, facets, order, pages."""
     wanted = CatalogueFilter.model_validate(asked.model_dump(include=set(CatalogueFilter.model_fields)))
@@ -73,6 +75,7 @@ def get_dataset(id: Id, here: State) -> Response:
 
 
 @router.get("/datasets/{id}/versions", response_model=Page[ChangedVersion], responses=error_responses(404))
+@index_read
 def list_versions(id: Id, here: State, limit: Limit = 50, after: After = None) -> Response:
     """A dataset's versions, newest first, and what each changed: rows, columns, keys, policy, files kept."""
     with here.session() as session:

@@ -20,6 +20,7 @@ from app.market.web.dependencies.caller import SECURED, Caller, CurrentCaller, S
 from app.market.web.dependencies.state import AppState, State
 from app.market.web.errors.problems import error_responses
 from app.market.web.fields import MAX_ID, Address, After, Id, Limit
+from app.market.web.index_reads import index_read
 from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import NotFound
 from app.protocol.ids import Digest
@@ -181,6 +182,7 @@ def _document(here: AppState, digest: str, missing: str, asked: str | None) -> R
 
 
 @router.get("/jobs/{id}/facts", response_model=AuditFacts, responses=error_responses(404), tags=["audit"])
+@index_read
 def list_facts(id: Id, here: State) -> Response:
     """Every claim about a job with the transaction that makes it; checking them is the audit's work."""
     with here.session() as session:

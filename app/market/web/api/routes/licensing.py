@@ -14,6 +14,7 @@ from app.market.web.api.openapi import FIRST, links
 from app.market.web.dependencies.state import State
 from app.market.web.errors.problems import error_responses
 from app.market.web.fields import MAX_ID, Address, After, Id, Limit
+from app.market.web.index_reads import index_read
 
 router = APIRouter(tags=["licensing"])
 
@@ -25,6 +26,7 @@ Dataset = Annotated[int | None, Query(ge=1, le=MAX_ID)]
     response_model=Page[OfferView],
     responses=error_responses() | {200: links(FIRST, get_offer="id")},
 )
+@index_read
 def list_offers(
     here: State,
     dataset: Dataset = None,
@@ -39,6 +41,7 @@ def list_offers(
 
 
 @router.get("/offers/{id}", response_model=OfferView, responses=error_responses(404))
+@index_read
 def get_offer(id: Id, here: State) -> Response:
     """An offer's terms and policy."""
     with here.session() as session:
