@@ -357,7 +357,7 @@ class Owner:
                 inputs, store, threads=threads, progress=told, backend=device, runner=runner, checkpoints=checkpoints
             )
 
-        bench = Bench(Player(market, store, self.account), market, roots_kept(self.network, self.actor))
+        court = Bench(Player(market, store, self.account), market, roots_kept(self.network, self.actor))
         return CustodianAgent(
             MarketChain(self.network.market, self.account, self.actor.folder),
             store,
@@ -369,9 +369,7 @@ class Owner:
             threads=threads,
             charge_missing=charge_missing,
             spans=spans_for("custodian", self.actor.name, market.chain_id, market.address),
-            court=Bench(Player(market, store, self.account), market, roots_kept(self.network, self.actor))
-            if market.has_disputes
-            else None,
+            court=court if market.has_disputes else None,
         )
 
 

@@ -188,6 +188,10 @@ class LookupTape:
         found = self.word(place)
         return -found % (1 << 64) if negated else found
 
+    def compute(self) -> None:
+        """Work out the whole line, of which hashes are kept; else it is done when the first root is asked for."""
+        _ = self._trees
+
     def node(self, height: int, number: int) -> bytes:
         """The hash over 2^height leaves, from leaf number * 2^height on; all are in slots."""
         inside = self.shape.chunk_depth
