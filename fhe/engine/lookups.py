@@ -14,6 +14,8 @@ from fhe.engine.factors import combine, factored
 from fhe.engine.gadget import table_polynomials
 from fhe.profile import EncryptionProfile
 
+ENTRIES = 2048  # of a selection that are packed at once: 32 MB at N = 2048
+
 
 class _Reads(Protocol):
     """What reads a circuit's wires: `layer_values.Wires`, `lwe_values.LweWires`."""
@@ -88,11 +90,16 @@ def _selected(layer: Selection, before: Linear, wires: _Reads, core: Core, part:
     """Ciphertexts (lookups, rows, N + 1) of a selection: its entries packed, and rotated by what tells them apart."""
     distinct, place = np.unique(layer.source, return_inverse=True)
     small = wires.small(before, distinct, part, looked_up, core)[place.reshape(-1)]
-    polynomials = list[U64]()
-    for entries in layer.entries:
-        among, entry = np.unique(entries, return_inverse=True)
-        values = wires.values(before, among, part, looked_up)[entry.reshape(-1)]
-        polynomials.append(core.pack_tables(np.ascontiguousarray(values.transpose(1, 0, 2))))
+    polynomials, width = list[U64](), layer.entries.shape[1]
+    step = min(len(part), max(1, ENTRIES // width))  # rows at once; all of them, of several lookups, where they are few
+    many = max(1, ENTRIES // (width * step))
+    for first in range(0, len(layer.source), many):
+        among, entry = np.unique(layer.entries[first : first + many], return_inverse=True)
+        for start in range(0, len(part), step):
+            read = [words[:, start : start + step] for words in looked_up]
+            values = wires.values(before, among, part[start : start + step], read)[entry.reshape(-1)]
+            tables = values.reshape(-1, width, *values.shape[1:]).transpose(0, 2, 1, 3)
+            polynomials.append(core.pack_tables(tables.reshape(-1, width, values.shape[2])))
     count = len(layer.source) * len(part)
     rotated = core.bootstrap(small.reshape(count, -1), np.concatenate(polynomials), np.arange(count), centred=True)
     return rotated.reshape(len(layer.source), len(part), -1)

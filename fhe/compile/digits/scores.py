@@ -53,7 +53,7 @@ def compared_exactly(
     `shares`: the circuit may share rotations. Errors: NoiseOverflow where the values are too wide to be read exactly.
     """
     width = _width(circuit, compared, codebook)
-    before = _widened(circuit, width)
+    before = widened(circuit, width)
     compare = replace(circuit, layers=(*before, linear(compared, width)))
     noise = float(layer_variances(compare, profile)[-1].max())
     by = sign_plan(width, noise, profile) if shares and not circuit.lwe_bins else None
@@ -105,7 +105,7 @@ def _width(circuit: Circuit, compared: Sequence[WireSum], codebook: Codebook) ->
     return max(1, max(max(-low - 1, high) for low, high in bounds).bit_length())
 
 
-def _widened(circuit: Circuit, width: int) -> list[Layer]:
+def widened(circuit: Circuit, width: int) -> list[Layer]:
     """The layers but the last, with lookups that it reads at `width`, which may be one bit more than before."""
     last = circuit.layers[-1]
     assert isinstance(last, Linear)

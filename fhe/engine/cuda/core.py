@@ -123,7 +123,8 @@ class CudaCore:
 
     def pack(self, lwe: U64) -> U64:
         """At most N ciphertexts (count, N + 1) -> one RLWE ciphertext (2, N) whose coefficient i is the i-th value."""
-        return self._packed(lwe[None], 1)[0]
+        packed: U64 = self._packed(lwe[None], 1)[0]
+        return packed
 
     def pack_tables(self, lwe: U64) -> U64:
         """Entries (batch, E, N + 1) -> encrypted test polynomials (batch, 2, N)."""

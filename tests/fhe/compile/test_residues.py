@@ -36,6 +36,7 @@ def values_read(circuit: Circuit) -> list[I64]:
             width, mask = layer.width, (2 << layer.width) - 1
             found.append(np.stack(rows) if layer is circuit.layers[-1] else np.stack(rows) & mask)
         else:
+            assert isinstance(layer, Lookup)
             wires += list(negacyclic(layer.tables, width, found[-1][layer.source]))
     return found
 

@@ -18,7 +18,7 @@ from fhe.circuit.cost import cost
 from fhe.circuit.well_formed import check_form
 from fhe.compile.check import check
 from fhe.compile.digits.stages import Stages, WireSum, linear
-from fhe.engine.core import BackendName
+from fhe.engine.core import BackendName, Core
 from fhe.engine.cuda.core import CudaCore
 from fhe.engine.evaluate import evaluate
 from fhe.engine.gadget import boxed, table_polynomials
@@ -127,7 +127,8 @@ def test_every_backend_packs_the_same_words(size: int, levels: int, base: int) -
         small, which = rng.integers(0, 2**64, (3, 5), np.uint64), np.array([1, 0, 1])
         packed = reference.pack_tables(lwe)
         rotated = reference.bootstrap(small, packed, which, centred=True)
-        for core in (*others, gpu):
+        cores: list[Core] = [*others, gpu]
+        for core in cores:
             assert np.array_equal(core.pack_tables(lwe), packed)
             assert np.array_equal(core.bootstrap(small, packed, which, centred=True), rotated)
 
