@@ -109,7 +109,8 @@ def roots_of_unity(profile: EncryptionProfile) -> U64:
     turn = 2 * profile.polynomial_size
     real, imaginary = roots(turn)
     powers = np.arange(turn)[:, None] * np.arange(4) % turn
-    return np.stack([real[powers], imaginary[powers]], -1).view(np.uint64)
+    words: U64 = np.stack([real[powers], imaginary[powers]], -1).view(np.uint64)
+    return words
 
 
 def file_root(words: U64) -> Digest:
