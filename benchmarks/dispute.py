@@ -247,7 +247,7 @@ class Stage:
         ).value
         market.bond_custodian(self.owner, dataset, 100 * DOLLAR)
         offer = market.create_offer(
-            self.owner, dataset, price_license=DOLLAR, price_job=DOLLAR, price_row=1, max_jobs=5,
+            self.owner, dataset, price_license=DOLLAR, price_job=DOLLAR, price_row=1, max_jobs=20,
             max_rows=2 * table.rows, duration=30 * DAY, policy=_digest("policy"), **BITS,
         ).value  # fmt: skip
         self.license = market.buy_license(self.buyer, offer).value

@@ -16,12 +16,11 @@ from app.client.licenses import check_licenses, left_to_sell
 from app.client.persons import Persons
 from app.client.publication import Publications, PublicationState
 from app.client.publish_plan import PublishedDataset, PublishPlan
+from app.client.stated_roots import roots_kept, stated_roots
 from app.client.unfinished import Unfinished
 from app.execution.inputs import load_manifest
-from app.execution.key_roots import KeyRootsKept
 from app.home.home import Actor
 from app.home.network import Network, threads_available
-from app.protocol.data.dataset import KeyRoots
 from app.protocol.errors import BadRecipe, BadTable, NotAllowed, NotFound
 from app.protocol.market.entities import DatasetRecord
 from app.protocol.market.receipt import OutputPolicy
@@ -55,14 +54,9 @@ class Owner:
         self._publications = Publications(actor)
 
     def new_epoch(
-        self,
-        keys: str,
-        profile: EncryptionProfile = REFERENCE,
-        *,
-        lookups: bool = True,
-        packing: bool = True,
+        self, keys: str, profile: EncryptionProfile = REFERENCE, *, lookups: bool = True, packing: bool = True,
         store: Store | None = None,
-    ) -> EpochRecord:
+    ) -> EpochRecord:  # fmt: skip
         """Make a keyring's next epoch through Concrete, seal the secret keys, publish the evaluation key.
 
         Without `lookups` only linear and additive circuits can run, and no evaluation key (about 220 MB) is put into
@@ -234,17 +228,6 @@ class Owner:
         """This owner's datasets."""
         return [each for each in self.network.market.datasets() if each.owner == self.account.address]
 
-    @cached_property
-    def _roots(self) -> KeyRootsKept:
-        """What was worked out of evaluation keys on this machine."""
-        return KeyRootsKept(self.network.store, self.actor.folder / "roots")
-
-    def _key_roots(self, record: EpochRecord) -> KeyRoots | None:
-        """What a manifest says of an epoch's evaluation key where a contract can judge lookups by it."""
-        if record.evaluation_key is None or not self.network.market.has_disputes:
-            return None
-        return self._roots.of(record.evaluation_key, find(record.profile), record.epoch)
-
     def _prepare(
         self,
         plan: PublishPlan,
@@ -271,7 +254,7 @@ class Owner:
             carried=plan.persons.carried,
             carried_jobs=plan.persons.carried_jobs,
             evaluation_key_cid=record.evaluation_key,
-            key_roots=self._key_roots(record),
+            key_roots=stated_roots(self.network, self.actor, record),
             encodings=encodings,
             before=before,
             append=plan.append,
@@ -371,15 +354,10 @@ class Owner:
 
             checkpoints.sweep()
             return execute(
-                inputs,
-                store,
-                threads=threads,
-                progress=told,
-                backend=device,
-                runner=runner,
-                checkpoints=checkpoints,
+                inputs, store, threads=threads, progress=told, backend=device, runner=runner, checkpoints=checkpoints
             )
 
+        court = Bench(Player(market, store, self.account), market, roots_kept(self.network, self.actor))
         return CustodianAgent(
             MarketChain(self.network.market, self.account, self.actor.folder),
             store,
@@ -391,7 +369,7 @@ class Owner:
             threads=threads,
             charge_missing=charge_missing,
             spans=spans_for("custodian", self.actor.name, market.chain_id, market.address),
-            court=Bench(Player(market, store, self.account), market, self._roots) if market.has_disputes else None,
+            court=court if market.has_disputes else None,
         )
 
 

@@ -49,7 +49,7 @@ class Lines:
     def _compute(self, key: Hashable, line: LookupTape) -> None:
         with self._one:
             try:
-                line.node(line.shape.chunk_depth, 0)  # computes every slot
+                line.compute()
                 self._made[key] = line
             except Exception as error:  # noqa: BLE001 - whoever asks is told
                 self._made[key] = error

@@ -363,7 +363,7 @@ MUTANTS = (
     Mutant(
         "an old state is brought again",
         "dispute/Court",
-        "if (digestOf[dispute] != keccak256(abi.encode(state))) revert WrongDispute(dispute);",
+        "if (digestOf[dispute] != _digest(_position(state), state.claim)) revert WrongDispute(dispute);",
         "",
     ),
     Mutant(

@@ -19,10 +19,10 @@ from app.protocol.market.disputes import (
     DisputePhase,
     Evidence,
     LineMove,
+    LineStretch,
     LookupClaim,
     ProvenLeaf,
     RowsClaim,
-    Stretch,
     SumClaim,
     SumEvidence,
     Verdict,
@@ -299,7 +299,7 @@ def _cut(event: Event, before: Dispute) -> Dispute:
     roots = tuple(Digest(root) for root in (args["low"], *args["roots"]))
     claimed = before.claimed if before.stretch is None else before.stretch.line
     bits = (len(roots) - 1).bit_length() - 1
-    stretch = Stretch(claimed, line.levels, int(args["level"]), int(args["node"]), bits)
+    stretch = LineStretch(claimed, line.levels, int(args["level"]), int(args["node"]), bits)
     changed = {
         "phase": DisputePhase(args["phase"]), "deadline": Seconds(int(args["deadline"])), "block": event.block,
         "stretch": stretch, "roots": roots, "claimed": list_claim(stretch, roots),
@@ -350,7 +350,7 @@ def _position(dispute: Dispute) -> tuple[Any, ...]:
 
 def as_struct(value: Any) -> Any:
     """An entity as the contract's struct: its fields, in order."""
-    if isinstance(value, (RowsClaim, SumClaim, LookupClaim, Stretch, Evidence, ProvenLeaf)):
+    if isinstance(value, (RowsClaim, SumClaim, LookupClaim, LineStretch, Evidence, ProvenLeaf)):
         return tuple(as_struct(field) for field in vars(value).values())
     return [as_struct(each) for each in value] if isinstance(value, tuple) else value
 

@@ -10,7 +10,7 @@ from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
 from app.protocol.ids import Digest
-from app.protocol.market.disputes import Dispute, Stretch
+from app.protocol.market.disputes import Dispute, LineStretch
 
 
 def matter(dispute: Dispute) -> Digest:
@@ -20,7 +20,7 @@ def matter(dispute: Dispute) -> Digest:
     return Digest(keccak(encode(["uint8", "uint256", "bytes32", "bytes32", "uint64"], fields)).hex())
 
 
-def list_claim(stretch: Stretch, roots: Sequence[str]) -> Digest:
+def list_claim(stretch: LineStretch, roots: Sequence[str]) -> Digest:
     """Of what a player stands for that has given a list of roots over a stretch."""
     fields = (
         bytes.fromhex(stretch.line),

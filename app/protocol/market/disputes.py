@@ -93,7 +93,7 @@ class Dispute:
     summed: SumClaim | None = None  # of a circuit with lookups, in the place of `claim`
     words: tuple[int, ...] = ()  # of the terms' wires, that were shown with `totals`
     line: LookupClaim | None = None  # the lookup that is looked into
-    stretch: Stretch | None = None  # of its line, that is disputed
+    stretch: LineStretch | None = None  # of its line, that is disputed
     roots: tuple[
         Digest, ...
     ] = ()  # over the words up to each of the stretch's ends, as the player says that moved last
@@ -171,7 +171,7 @@ class LookupClaim:
 
 
 @dataclass(frozen=True)
-class Stretch:
+class LineStretch:
     """A node of a line's tree whose words are disputed, and how many levels the list of roots goes down from it."""
 
     line: Digest  # Keccak-256 of the lookup's claim
@@ -186,9 +186,9 @@ class Stretch:
         first, size = self.node << self.bits, self.levels - self.level - self.bits
         return tuple(first + part << size for part in range((1 << self.bits) + 1))
 
-    def part(self, number: int) -> Stretch:
+    def part(self, number: int) -> LineStretch:
         """The node of a part."""
-        return Stretch(self.line, self.levels, self.level + self.bits, self.node << self.bits | number, 0)
+        return LineStretch(self.line, self.levels, self.level + self.bits, self.node << self.bits | number, 0)
 
 
 @dataclass(frozen=True)

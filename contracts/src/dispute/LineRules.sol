@@ -333,11 +333,16 @@ contract LineRules {
         place = 2 * ((2 * step + column) * half + place) * count;
         Points.Point memory total;
         for (uint256 k = 0; k < count; ++k) {
-            uint64 re = c.reader.take(c.tables.points, 2 * s.steps * s.size * count, place + 2 * k);
-            Points.Point memory term = Points.times(own[k], Points.Point(re, c.reader.behind(place + 2 * k, 1)));
+            Points.Point memory term = Points.times(own[k], _keyPoint(c, place + 2 * k));
             total = k == 0 ? term : Points.plus(total, term);
         }
         return _part(total, index);
+    }
+
+    function _keyPoint(Case memory c, uint256 word) private view returns (Points.Point memory) {
+        uint256 words = 4 * c.shape.steps * c.shape.levels * c.shape.size;
+        uint64 re = c.reader.take(c.tables.points, words, word);
+        return Points.Point(re, c.reader.behind(word, 1));
     }
 
     /// @dev A word to be added: the double of its coefficient, in turns.

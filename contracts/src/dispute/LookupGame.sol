@@ -222,9 +222,7 @@ abstract contract LookupGame is ReceiptCourt {
             rules.judge(setting.program, setting.tables, claim, pick.low, index, said, proof);
         bool refuted = found.root != pick.high;
         if (!found.deeper || !refuted) return _judged(dispute, state, refuted);
-        if (claim.layer + 1 == MOST_LAYERS) revert WrongOrder();
-        (claim.lookup, claim.word, claim.said, claim.layer) = (found.lookup, found.place, said, claim.layer + 1);
-        _descend(dispute, state, claim, state.phase == Phase.SHOW ? Phase.NARROW : Phase.SHOW);
+        _deeper(dispute, state, claim, found);
     }
 
     /// @notice Lets the word of the lookup be worked out where all roots are true: it is what the player said.
@@ -350,6 +348,16 @@ abstract contract LookupGame is ReceiptCourt {
         if (picked != state.claim || keccak256(abi.encode(claim)) != stretch.line) revert WrongClaim();
         _turnOf(dispute, _position(state), picked);
         _checkProgram(claim.program, setting);
+    }
+
+    /// @dev The player to move has said a word of another lookup; the other has to show that it is not.
+    function _deeper(uint256 dispute, Dispute memory state, Tables.Claim memory claim, LineRules.Finding memory found)
+        private
+    {
+        if (claim.layer + 1 == MOST_LAYERS) revert WrongOrder();
+        (claim.lookup, claim.word, claim.said) = (found.lookup, found.place, found.word);
+        ++claim.layer;
+        _descend(dispute, state, claim, state.phase == Phase.SHOW ? Phase.NARROW : Phase.SHOW);
     }
 
     /// @dev Ends it for the player to move, or against it.

@@ -17,9 +17,9 @@ from app.protocol.market.disputes import (
     WORD,
     Dispute,
     LineMove,
+    LineStretch,
     LookupClaim,
     ProvenLeaf,
-    Stretch,
     SumClaim,
     SumEvidence,
 )
@@ -143,7 +143,7 @@ class LookupGame:
         wires, weights = np.pad(wires, ((0, room), (0, 0))), np.pad(weights, (0, room))
         return LookupTape(trace, self._key.points, wires, weights, bias)
 
-    def roots(self, tape: LookupTape, line: LookupClaim, stretch: Stretch) -> tuple[Digest, ...]:
+    def roots(self, tape: LookupTape, line: LookupClaim, stretch: LineStretch) -> tuple[Digest, ...]:
         """A list of roots over the parts of a stretch that has none yet; the line ends before its word."""
         end, _ = tape.shape.out_at(line.word)
         left = stretch.levels - stretch.level
@@ -277,8 +277,8 @@ class LineProof:
             self.data += b"".join(opened())
 
 
-def _whole(levels: int) -> Stretch:
-    return Stretch(ZERO, levels, 0, 0, 0)
+def _whole(levels: int) -> LineStretch:
+    return LineStretch(ZERO, levels, 0, 0, 0)
 
 
 def _flat(leaf: ProvenLeaf) -> list[bytes]:

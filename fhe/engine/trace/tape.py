@@ -188,6 +188,10 @@ class LookupTape:
         found = self.word(place)
         return -found % (1 << 64) if negated else found
 
+    def compute(self) -> None:
+        """Work out the whole line, of which hashes are kept; else it is done when the first root is asked for."""
+        _ = self._trees
+
     def node(self, height: int, number: int) -> bytes:
         """The hash over 2^height leaves, from leaf number * 2^height on; all are in slots."""
         inside = self.shape.chunk_depth
@@ -291,9 +295,9 @@ class LookupTape:
         join(re, im, order[0])
         stages.append(np.stack([re, im], -1).reshape(-1))
         added = to_words(re, im).reshape(-1)
-        come_out = before.reshape(-1) + added
-        self._trace.known(step + 1, come_out.reshape(2, size))
-        return np.concatenate([*(_as_words(each) for each in stages), added, come_out])
+        out = before.reshape(-1) + added
+        self._trace.known(step + 1, out.reshape(2, size))
+        return np.concatenate([*(_as_words(each) for each in stages), added, out])
 
     def _products(self, step: int, re: F64, im: F64) -> Complex:
         points = self._points[step].view(np.float64)  # column, point, row, level, part
