@@ -160,7 +160,9 @@ function handOver(form, entry, file, done) {
     h(
       "p",
       {},
-      t`The recovery file was downloaded. Keep it and its passphrase somewhere safe: without them, clearing this browser loses your results.`,
+      t`The recovery file was downloaded.`,
+      " ",
+      t`Keep it and its passphrase somewhere safe: without them, clearing this browser loses your results.`,
     ),
     h("p", {}, h("code", {}, name)),
     h("div", { class: "row" }, saved, pushButton(t`Download again`, save, "quiet")),

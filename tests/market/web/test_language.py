@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from html import unescape
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -165,7 +166,7 @@ def test_programs_read_english(site: TestClient) -> None:
     } == plain.json() | {"instance": ""}
 
 
-BAD = (
+BAD: tuple[Any, ...] = (
     {}, [], "x", {"account": 5, "nope": 1, "offer": "x", "job": 1.5}, {"account": "0x12", "offer": 0, "job": None},
     {"account": "0xff00000000000000000000000000000000000f00", "offers": [1] * 21, "offer": 1 << 60, "job": "9" * 5000},
     {"price_license": -1, "beneficiaries": 7, "days": "x", "max_jobs": True, "approve": "x", "policy": "z" * 64},
@@ -174,12 +175,16 @@ BAD = (
 
 def test_what_is_wrong_with_a_field_is_said_in_the_page_s_language(site: TestClient) -> None:
     """Programs read pydantic's sentences; a page's own script reads the same in its visitor's language."""
-    asked = [("/v1/jobs?limit=x&state=zzz", None), ("/v1/jobs?nope=1", None), ("/v1/datasets?limit=0", None)]
+    asked: list[tuple[str, Any]] = [
+        ("/v1/jobs?limit=x&state=zzz", None),
+        ("/v1/jobs?nope=1", None),
+        ("/v1/datasets?limit=0", None),
+    ]
     orders = ("buy-license", "create-offer", "draw-job", "withdraw", "settle-license", "publish")
     asked += [(f"/v1/transactions/{name}", body) for body in BAD for name in orders]
     told: dict[str, str] = {}
     for path, body in asked:
-        way = {"method": "GET" if body is None else "POST", "url": path, "json": body}
+        way: dict[str, Any] = {"method": "GET" if body is None else "POST", "url": path, "json": body}
         english, german = site.request(**way), site.request(**way, headers={"darkroom-language": "de"})
         assert english.status_code == german.status_code == 422, (path, body, english.text)
         here, there = german.json()["errors"], english.json()["errors"]
