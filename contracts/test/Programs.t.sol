@@ -69,14 +69,18 @@ contract ProgramsTest {
         for (uint256 i = 0; i < count; ++i) {
             roots[i] = keccak256(abi.encode(seed, i));
         }
-        bytes32 list = this.listed(seed, roots);
         for (uint256 part = 0; part < count; ++part) {
-            bytes32 low = part == 0 ? seed : roots[part - 1];
-            bytes32[] memory path = _path(seed, roots, part);
-            vm.assertEq(this.listedAt(low, roots[part], part, path), list);
-            vm.assertTrue(this.listedAt(bytes32(other), roots[part], part, path) != list);
-            if (count > 1) vm.assertTrue(this.listedAt(low, roots[part], part ^ 1, path) != list);
+            _picked(seed, roots, part, bytes32(other));
         }
+    }
+
+    function _picked(bytes32 seed, bytes32[] memory roots, uint256 part, bytes32 other) private view {
+        bytes32 list = this.listed(seed, roots);
+        bytes32 low = part == 0 ? seed : roots[part - 1];
+        bytes32[] memory path = _path(seed, roots, part);
+        vm.assertEq(this.listedAt(low, roots[part], part, path), list);
+        vm.assertTrue(this.listedAt(other, roots[part], part, path) != list);
+        if (roots.length > 1) vm.assertTrue(this.listedAt(low, roots[part], part ^ 1, path) != list);
     }
 
     function listed(bytes32 low, bytes32[] calldata roots) external pure returns (bytes32) {
@@ -97,18 +101,20 @@ contract ProgramsTest {
         for (uint256 i = 0; i < roots.length; ++i) {
             level[i] = keccak256(abi.encode(i == 0 ? low : roots[i - 1], roots[i]));
         }
-        bytes32[] memory found = new bytes32[](8);
-        uint256 used = 0;
-        for (uint256 count = roots.length; count > 1; count /= 2) {
-            found[used++] = level[part ^ 1];
+        uint256 levels = 0;
+        while (1 << levels < roots.length) ++levels;
+        path = new bytes32[](levels);
+        for (uint256 i = 0; i < levels; ++i) {
+            path[i] = level[part ^ 1];
             part /= 2;
-            for (uint256 i = 0; i < count / 2; ++i) {
-                level[i] = keccak256(abi.encode(level[2 * i], level[2 * i + 1]));
-            }
+            _halve(level);
         }
-        path = new bytes32[](used);
-        for (uint256 i = 0; i < used; ++i) {
-            path[i] = found[i];
+    }
+
+    /// @dev The level above, in the first half of the same memory.
+    function _halve(bytes32[] memory level) private pure {
+        for (uint256 i = 0; i < level.length / 2; ++i) {
+            level[i] = keccak256(abi.encode(level[2 * i], level[2 * i + 1]));
         }
     }
 
