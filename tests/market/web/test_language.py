@@ -37,6 +37,7 @@ SAME = {
 }  # fmt: skip
 QUIET = {"code", "pre", "q", "script", "style"}
 VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr", "path", "rect", "line"}
+STUCK = re.compile("[a-zäöüß]{2}[.!?][A-ZÄÖÜ][a-zäöüß]")  # two sentences without a space
 
 
 class Page(HTMLParser):
@@ -102,10 +103,12 @@ def test_a_choice_wins_else_the_browser_s_best(cookie: str, accepted: str, langu
 def test_every_page_is_german_throughout(site: TestClient, scene: MarketNode) -> None:
     """No text is as in English but names, no word of English stands in one, and the tags are those of the English page.
 
-    Caches are told what a page is, and by what it was chosen.
+    In neither language does a sentence begin where another ends, without a space. Caches are told what a page is, and
+    by what it was chosen.
     """
     left: list[str] = []
     torn: list[str] = []
+    stuck: list[str] = []
     for path in tour(scene):
         there, here = site.get(path), site.get(path, headers=GERMAN)
         assert here.status_code == there.status_code
@@ -117,10 +120,12 @@ def test_every_page_is_german_throughout(site: TestClient, scene: MarketNode) ->
         same = {text for text in german.texts if text in english.texts and not NAMES.fullmatch(text)} - SAME
         mixed = {text for text in german.texts if english_in(text)}
         left += [f"{path}: {text}" for text in same | mixed]
+        stuck += [f"{path}: {text}" for text in (*english.texts, *german.texts) if STUCK.search(text)]
         shared = (german.tags - english.tags) + (english.tags - german.tags)
         torn += [f"{path}: {tag}" for tag in shared if tag != "meta"]
     assert left == []
     assert torn == []
+    assert stuck == []
 
 
 def test_numbers_dates_and_money_are_the_language_s(site: TestClient, scene: MarketNode) -> None:

@@ -53,12 +53,16 @@ def assert_whole(market: LiveMarket, jobs: dict[int, int]) -> None:
     """Every order one job, settled once, with the result of its rows; every stake and every token where it belongs."""
     chain = market.network.market
     events = chain.events(chain.first_block, chain.block_number)
-    counts = Counter((each.name, each.args["job"]) for each in events if each.name in ONCE)
+    told: dict[int, list[str]] = {number: [] for number in jobs.values()}
+    for each in events:
+        if (number := each.args.get("job")) in told:
+            told[number].append(f"{each.name} in {each.block}")
     assert len(set(jobs.values())) == len(jobs) == chain.job_count()  # none lost, none bought twice
     states = Counter(chain.job(number).state.name for number in jobs.values())
     assert set(states) == {"SETTLED"}, states
-    for number in jobs.values():
-        assert {name: counts[name, number] for name in ONCE} == dict.fromkeys(ONCE, 1)
+    for number, said in told.items():
+        names = Counter(each.partition(" ")[0] for each in said)
+        assert [name for name in ONCE if names[name] != 1] == [], f"job {number}: {', '.join(said)}"
         assert (market.result(number) == market.expected(number)).all()
     assert not [each.args for each in events if each.name in ("ExecutorSlashed", "CustodianPenalized")]
     people = [join(market.home, market.network, name)[1] for name in market.home.actors()]
