@@ -84,7 +84,7 @@ class LookupTruth(JobTruth):
 
     def line(self, row: int, lookup: int) -> LookupTape | None:
         """The line of a lookup in a row; None as long as it is computed. Errors: those of `key`."""
-        key = self.work.chain_id, self.work.job.id, row, lookup
+        key = self.work.table.data_root, self.work.job.circuit, row, lookup
         return self.lines.get(key, lambda: self.game.made(row, lookup))
 
     def due(self, dispute: Dispute) -> Move | None:

@@ -63,6 +63,7 @@ class Player:
         """
         if not (running := self.running(job)):
             self._truths.pop(job.id, None)  # with lookups it has a key in memory
+        self._of_this_order(job)
         for dispute in running:
             mine = self._account.address in (dispute.executor, dispute.challenger)
             move = next_move(dispute, self._account.address, self._market.now(), self.truth(job.id)) if mine else None
@@ -82,6 +83,7 @@ class Player:
         }
         if not others or job.program == ZERO or not self._market.has_disputes:
             return []
+        self._of_this_order(job)
         running, until = self._market.dispute_window(job.id)
         now = self._market.now()
         if now > until:
@@ -136,6 +138,12 @@ class Player:
         while len(self._truths) > KEPT_TRUTHS:
             self._truths.pop(next(iter(self._truths)))
         return found
+
+    def _of_this_order(self, job: Job) -> None:
+        """Forget what was true of another order with this number."""
+        known = self._truths.get(job.id)
+        if known is not None and known.work.job.asked != job.asked:
+            del self._truths[job.id]
 
     def _read(self, job: int) -> JobTruth:
         work = load_job_inputs(self._market, self._store, job)

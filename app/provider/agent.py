@@ -7,6 +7,8 @@ which keeps the stake. So is one whose order states a program that is not its ci
 ready by its deadline, by the measured speed and what else is in progress. While a long job is computed, what the others
 wait for is sent; a move that is due in a dispute comes before everything. `step` may be repeated, may be killed
 anywhere, and ends soon after `stop`: each effect is on the chain, or done again.
+
+Long because the order in which one job's steps stand to those of all others is one rule.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from app.provider.attempts import Attempts
 from app.provider.collect import leftovers, remove
 from app.provider.fetches import Fetches
 from app.provider.journal import Journal, JournalEntry
+from app.provider.own_results import OwnResults
 from app.provider.plan import too_late, turn
 from app.storage.cid import digest_to_cid
 from fhe.circuit.codec import MAX_CIRCUIT_BYTES
@@ -95,6 +98,7 @@ class ProviderAgent:
         self.computing: Computing | None = None
         own = market.folder(folder)
         self._journal = Journal(own / "jobs", self._salt)
+        self._own = OwnResults(market, self._journal)
         self._checkpoints = Checkpoints(own / "blocks")
         self._circuits = Fetches(lambda digest: store.read(digest_to_cid(digest), limit=MAX_CIRCUIT_BYTES))
         self._player, self._roots_of = Player(market, store, account), KeyRootsKept(store, own / "roots")
@@ -130,6 +134,7 @@ class ProviderAgent:
         for job in running:  # silence in a dispute costs the stake, and its windows are short
             yield from self._hear(job)
         self._drawable = {job.id: self._drawable[job.id] for job in running if job.id in self._drawable}
+        self._own.keep({job.id for job in running})
         if not unread:
             self._attempts.keep({job.id for job in running})
         # What takes long comes last, and of that what failed before, and first what has to be ready first.
@@ -173,7 +178,7 @@ class ProviderAgent:
             for played in self._player.moves(job):
                 yield Action(job.id, Done.PLAYED, played.said, played.sent)
                 job = self._market.job(job.id)
-            own = self._journal.evaluation(job.id)
+            own = self._journal.evaluation(job.id) if self._kept(job) is not None else None
             for each in self._player.accusations(job, own) if own is not None else ():
                 opened = self._player.accuse(job, each)
                 yield Action(job.id, Done.CHALLENGED, opened.said, opened.sent)
@@ -225,14 +230,19 @@ class ProviderAgent:
         mine = self._mine(job)
         if mine is None or job.state is not JobState.ASSIGNED or mine.receipt != ZERO:
             return False
-        return mine.commitment == ZERO or job.revealing or self._journal.get(job.id) is None
+        return mine.commitment == ZERO or job.revealing or self._kept(job) is None
 
     def _to_compute(self, job: Job) -> bool:
         """Whether this provider still has to compute it."""
         mine = self._mine(job)
         if mine is None or job.state is not JobState.ASSIGNED or mine.commitment != ZERO or mine.receipt != ZERO:
             return False
-        return self._journal.get(job.id) is None
+        return self._kept(job) is None
+
+    def _kept(self, job: Job) -> JournalEntry | None:
+        """What was computed of this very order."""
+        mine = self._mine(job)
+        return self._own.of(job, committed=mine is not None and mine.commitment != ZERO)
 
     def _advance(self, job: Job, progress: Progress | None) -> Iterator[Action]:
         mine = self._mine(job)
@@ -244,7 +254,7 @@ class ProviderAgent:
             meanwhile: list[Action] = []
             try:
                 self._circuits.check(job.circuit)
-                entry = self._journal.get(job.id) or self._evaluate(job, self._between(progress, job, meanwhile))
+                entry = self._kept(job) or self._evaluate(job, self._between(progress, job, meanwhile))
             except Stopped:
                 raise
             except Exception as error:
@@ -254,11 +264,13 @@ class ProviderAgent:
                 yield Action(job.id, Done.DECLINED, _why(error), self._market.decline(self._account, job.id))
                 return
             yield from meanwhile
+            if self._kept(self._market.job(job.id)) is None:
+                return  # its number belongs to another order by now, which the next look computes
             with self._span(job.id, "commit"):
                 promised = self._market.commit(self._account, job.id, entry.receipt, entry.salt)
             yield Action(job.id, Done.COMMITTED, entry.receipt, promised)
             job = self._market.job(job.id)
-        elif self._journal.get(job.id) is None:
+        elif self._kept(job) is None:
             self._evaluate(job, self._between(progress, job, []))  # committed to by another machine, which may be gone
         if job.revealing:
             entry = self._committed(job)
@@ -325,7 +337,7 @@ class ProviderAgent:
             yield from self._hear(job)
         yield from self._give_back([job for job in others if self._to_compute(job)], left)
         for job in others:
-            if self._journal.get(job.id) is not None:
+            if self._kept(job) is not None:
                 yield from self._try(job.id, None)
 
     def _evaluate(self, job: Job, progress: Progress) -> JournalEntry:

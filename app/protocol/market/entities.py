@@ -214,6 +214,13 @@ class Job:
     contested_from: int = 0  # executors that had been drawn when the custodian contested their result; 0 if it did not
     program: Digest = ZERO  # that its order states: what a dispute reads of it (docs/trace.md); zeros without one
 
+    @property
+    def asked(self) -> tuple[int, int, Digest, int, int]:
+        """What is to be computed: dataset, version, circuit, first row, rows. A reorganisation may give a job's number
+        to another order, and what somebody has of the number is of this order only where all of these are equal.
+        """
+        return self.dataset, self.version, self.circuit, self.first_row, self.rows
+
 
 @dataclass(frozen=True)
 class Answered:
