@@ -37,7 +37,7 @@ pytestmark = [
 
 LIVELY = ("--block-time", "1", "--mixed-mining", "--slots-in-an-epoch", "6")  # final after twelve blocks
 READY_SECONDS = 60.0
-SETTLING_SECONDS = 240.0  # after the last fault, for all that is open
+SETTLING_SECONDS = 240.0  # without anything that moves, after the last fault
 
 
 @pytest.mark.parametrize(

@@ -26,9 +26,9 @@ def wait_for_the_end(
     """The job of each order once all are over; they are given again, since a reorganisation may have dropped one.
 
     The chain, asked past the proxy, becomes final sooner than by its own pace.
-    Errors: AssertionError naming what is stuck.
+    Errors: AssertionError naming what is stuck: where nothing changed for so many seconds.
     """
-    limit = time.monotonic() + seconds
+    limit, before = time.monotonic() + seconds, dict[int, JobState | None]()
     while True:
         supervise()
         chain.mine(BLOCKS_AT_ONCE)
@@ -38,6 +38,8 @@ def wait_for_the_end(
         final = market.network.market.finalized_block
         if not running and all(market.network.market.job(each).closed_block <= final for each in jobs.values()):
             return jobs
+        if running != before:  # something moves: however many there are, and however slow this machine
+            limit, before = time.monotonic() + seconds, running
         assert time.monotonic() < limit, f"stuck: { {jobs[place]: state for place, state in running.items()} }"
         time.sleep(0.5)
 
