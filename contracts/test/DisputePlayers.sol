@@ -60,15 +60,19 @@ abstract contract DisputePlayers is DisputeWorld {
             value: value,
             claim: 0
         });
-        IDisputes.Position memory position = IDisputes.Position({
-            job: job,
-            matter: keccak256(abi.encode(uint8(0), DISPUTE_BOND, game.state.receipt, game.state.order, value)),
-            executor: game.state.executor,
-            challenger: stranger,
-            phase: IDisputes.Phase.ANSWER,
-            deadline: game.state.deadline
-        });
-        vm.assertEq(disputes.digestOf(game.id), keccak256(abi.encode(position, bytes32(0))));
+        vm.assertEq(disputes.digestOf(game.id), _position(game.state, value));
+    }
+
+    /// @dev The word that the contract keeps of a dispute that nobody has answered yet.
+    function _position(IDisputes.Dispute memory state, uint64 value) private view returns (bytes32) {
+        IDisputes.Position memory position;
+        position.job = state.job;
+        position.matter = keccak256(abi.encode(uint8(0), DISPUTE_BOND, state.receipt, state.order, value));
+        position.executor = state.executor;
+        position.challenger = stranger;
+        position.phase = IDisputes.Phase.ANSWER;
+        position.deadline = state.deadline;
+        return keccak256(abi.encode(position, bytes32(0)));
     }
 
     function _claimed(Game memory game, uint64[] memory totals) internal view {
