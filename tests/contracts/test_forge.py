@@ -41,7 +41,7 @@ def test_every_contract_test_passes() -> None:
 
 
 @pytest.mark.xfail(
-    reason="Disputes has one variable too many on the stack where forge compiles without the optimiser, as it does here",
+    reason="Disputes has one variable too many on the stack where forge compiles without its optimiser, as here",
     strict=True,
 )
 def test_every_branch_is_taken() -> None:
