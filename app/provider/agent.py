@@ -254,7 +254,8 @@ class ProviderAgent:
             meanwhile: list[Action] = []
             try:
                 self._circuits.check(job.circuit)
-                entry = self._kept(job) or self._evaluate(job, self._between(progress, job, meanwhile))
+                kept = self._kept(job)
+                entry = kept or self._evaluate(job, self._between(progress, job, meanwhile))
             except Stopped:
                 raise
             except Exception as error:
@@ -264,7 +265,7 @@ class ProviderAgent:
                 yield Action(job.id, Done.DECLINED, _why(error), self._market.decline(self._account, job.id))
                 return
             yield from meanwhile
-            if self._kept(self._market.job(job.id)) is None:
+            if kept is None and self._kept(self._market.job(job.id)) is None:
                 return  # its number belongs to another order by now, which the next look computes
             with self._span(job.id, "commit"):
                 promised = self._market.commit(self._account, job.id, entry.receipt, entry.salt)

@@ -10,7 +10,6 @@ again: work that reads ten blocks would hardly ever come to its end at one lost 
 from __future__ import annotations
 
 import io
-import secrets
 import threading
 import time
 import warnings
@@ -18,7 +17,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from app.protocol.backoff import growing
+from app.protocol.backoff import growing, spread
 from app.protocol.errors import NotFound, Unavailable, UsageError
 from app.protocol.ids import CidText
 from app.storage.cid import RAW, Cid
@@ -136,7 +135,7 @@ class KuboBlocks:
                 status = getattr(getattr(error, "original", None), "response", None)
                 if status is not None and status.status_code not in BUSY:
                     raise
-                time.sleep(growing(FIRST_PAUSE_S, attempt, LONGEST_PAUSE_S) * (1 + secrets.randbelow(100) / 100))
+                time.sleep(spread(growing(FIRST_PAUSE_S, attempt, LONGEST_PAUSE_S)))
         return action(self._client())
 
     def _client(self) -> Any:

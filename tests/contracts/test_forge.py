@@ -40,10 +40,6 @@ def test_every_contract_test_passes() -> None:
     assert done.returncode == 0
 
 
-@pytest.mark.xfail(
-    reason="Disputes has one variable too many on the stack where forge compiles without its optimiser, as here",
-    strict=True,
-)
 def test_every_branch_is_taken() -> None:
     """Lines, statements, branches and functions of every source: all of them, by the unit tests alone.
 

@@ -152,9 +152,9 @@ class DisputeGame(Jobs):
         )
         moved = (dispute.id, _state(dispute), as_struct(claim))
         if evidence.roots:
-            sent = self.client.send(account, DISPUTES, "name", *moved, program, *sums, list(evidence.roots))
+            sent = self.client.send(account, DISPUTES, "name", *moved, program, sums, list(evidence.roots))
         else:
-            sent = self.client.send(account, DISPUTES, "judgeSum", *moved, (program, tables), *sums, evidence.proof)
+            sent = self.client.send(account, DISPUTES, "judgeSum", *moved, (program, tables), sums, evidence.proof)
         return self._moved(sent, dispute)
 
     def move_on_line(

@@ -28,7 +28,8 @@ class JobOpenings:
 
         Errors: Unavailable.
         """
-        found = {job: said for job, (block, said) in self._known.items() if blocks.get(job) == block}
+        known = {job: self._known[job] for job in blocks if job in self._known}
+        found = {job: said for job, (block, said) in known.items() if block == blocks[job]}
         asked = {job: block for job, block in blocks.items() if job not in found}
         if asked:
             fresh = self._read(asked)

@@ -123,6 +123,14 @@ class RpcNode:
             answers += [read_refusal(each["error"]) if "error" in each else each["result"] for each in part]
         return answers
 
+    def _answered(self, questions: Sequence[tuple[str, tuple[Any, ...]]]) -> list[Any]:
+        """The results of several calls of which none may be refused. Errors: TooLarge, Unavailable."""
+        answers = self._many(questions)
+        for (method, _), answer in zip(questions, answers, strict=True):
+            if isinstance(answer, RpcRefused | ExecutionReverted):
+                raise Unavailable(f"The chain node at {self.host} refused {method}: {answer}.", "Use another node.")
+        return answers
+
     def _parsed(self, parse: Callable[[Any], T], method: str, answer: Any) -> T:
         try:
             return parse(answer)
@@ -152,12 +160,9 @@ class RpcNode:
     def blocks_at(self, numbers: Sequence[int]) -> list[Block]:
         """Canonical blocks, a batch in one request. Errors: NotFound."""
         method = "eth_getBlockByNumber"
-        answers = self._many([(method, (hex(number), False)) for number in numbers])
-        for answer in answers:
-            if answer is None:
-                raise NotFound("The chain does not have all of these blocks yet.", "Wait for them.")
-            if isinstance(answer, RpcRefused | ExecutionReverted):
-                raise Unavailable(f"The chain node at {self.host} refused {method}: {answer}.", "Use another node.")
+        answers = self._answered([(method, (hex(number), False)) for number in numbers])
+        if None in answers:
+            raise NotFound("The chain does not have all of these blocks yet.", "Wait for them.")
         return [self._parsed(_block, method, answer) for answer in answers]
 
     def _block(self, which: str) -> Block:
@@ -252,10 +257,7 @@ class RpcNode:
     def fates(self, account: str, txs: Sequence[TxHash]) -> Fates:
         """What became of transactions of an account; the first of the questions is which nonces are used."""
         asked = [("eth_getTransactionCount", (account, "latest"))]
-        answers = self._many([*asked, *(("eth_getTransactionReceipt", (tx,)) for tx in txs)])
-        for answer in answers:
-            if isinstance(answer, RpcRefused | ExecutionReverted):
-                raise Unavailable(f"The chain node at {self.host} refused a question: {answer}.", "Use another node.")
+        answers = self._answered([*asked, *(("eth_getTransactionReceipt", (tx,)) for tx in txs)])
         used = self._parsed(_quantity, asked[0][0], answers[0])
         receipts = [
             self._parsed(_receipt, "eth_getTransactionReceipt", each) for each in answers[1:] if each is not None
@@ -299,11 +301,7 @@ class RpcNode:
             ("eth_getLogs", ({"fromBlock": hex(block), "toBlock": hex(block), "address": [address]},))
             for block in blocks
         ]
-        answers = self._many(asked)
-        for answer in answers:
-            if isinstance(answer, RpcRefused | ExecutionReverted):
-                raise Unavailable(f"The chain node at {self.host} refused eth_getLogs: {answer}.", "Try another.")
-        return [self._parsed(_logs, "eth_getLogs", answer) for answer in answers]
+        return [self._parsed(_logs, "eth_getLogs", answer) for answer in self._answered(asked)]
 
     def wait_block(self, number: int, timeout: float = 60.0) -> Block:
         """The head once it is at least `number`. Errors: Unavailable."""

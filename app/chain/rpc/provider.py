@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import secrets
 import threading
 import time
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from urllib.parse import urlsplit
 import requests
 
 from app.chain.rpc.refusal import RpcRefused, read_refusal
-from app.protocol.backoff import growing
+from app.protocol.backoff import growing, spread
 from app.protocol.errors import TooLarge, Unavailable, UsageError
 
 MAX_ANSWER_BYTES = 64 << 20
@@ -123,7 +122,7 @@ class BoundedProvider:
             try:
                 return self._once(what, body, batch)
             except _Passing:
-                time.sleep(growing(FIRST_PAUSE, attempt + 1, 1.0) * (1 + secrets.randbelow(100) / 100))
+                time.sleep(spread(growing(FIRST_PAUSE, attempt + 1, 1.0)))
         try:
             return self._once(what, body, batch)
         except _Passing as last:

@@ -71,6 +71,15 @@ abstract contract LookupGame is ReceiptCourt {
         Tables.Lookups tables;
     }
 
+    /// @notice What a sum of the last layer is looked into by: what the executor showed, the number of a total, and
+    ///         leaves of the output's record in the program and of the term's.
+    struct Sum {
+        bytes totals;
+        bytes words;
+        uint256 term;
+        Leaves.Leaf[2] records;
+    }
+
     struct Step {
         Verdict verdict;
         uint64 wire;
@@ -137,20 +146,16 @@ abstract contract LookupGame is ReceiptCourt {
     }
 
     /// @notice The challenger shows that total number `term` is false, or that the word of a published wire is.
-    /// @param records leaves of the output's record in the program and of the term's
     /// @param proof as `LineRules.datum` takes it
     function judgeSum(
         uint256 dispute,
         Dispute memory state,
         SumClaim memory claim,
         Setting memory setting,
-        bytes calldata totals,
-        bytes calldata words,
-        uint256 term,
-        Leaves.Leaf[2] memory records,
+        Sum calldata sum,
         bytes calldata proof
     ) external {
-        Step memory step = _step(dispute, state, claim, setting.program, totals, words, term, records);
+        Step memory step = _step(dispute, state, claim, setting.program, sum);
         _checkProgram(claim.program, setting);
         if (step.verdict != Verdict.NONE) return _end(dispute, state, step.verdict);
         Tables.Datum memory asked = Tables.Datum(claim.dataRoot, claim.row, step.wire, claim.word);
@@ -159,19 +164,15 @@ abstract contract LookupGame is ReceiptCourt {
     }
 
     /// @notice The challenger names a term whose wire is a lookup, and gives its roots over the words of that.
-    /// @param records as `judgeSum` takes them
     function name(
         uint256 dispute,
         Dispute memory state,
         SumClaim memory claim,
         Programs.Program memory program,
-        bytes calldata totals,
-        bytes calldata words,
-        uint256 term,
-        Leaves.Leaf[2] memory records,
+        Sum calldata sum,
         bytes32[] calldata roots
     ) external {
-        Step memory step = _step(dispute, state, claim, program, totals, words, term, records);
+        Step memory step = _step(dispute, state, claim, program, sum);
         if (step.verdict != Verdict.NONE || step.wire < program.inputs) revert WrongTotals();
         Tables.Claim memory next;
         (next.program, next.dataRoot, next.row, next.levels) = (claim.program, claim.dataRoot, claim.row, claim.levels);
@@ -247,29 +248,27 @@ abstract contract LookupGame is ReceiptCourt {
         Dispute memory state,
         SumClaim memory claim,
         Programs.Program memory program,
-        bytes calldata totals,
-        bytes calldata words,
-        uint256 term,
-        Leaves.Leaf[2] memory records
+        Sum calldata sum
     ) private view returns (Step memory step) {
         _turn(dispute, state, Phase.JUDGE, state.challenger);
         if (keccak256(abi.encode(claim)) != state.claim || program.digest() != claim.program) revert WrongClaim();
+        (bytes calldata totals, bytes calldata words, uint256 term) = (sum.totals, sum.words, sum.term);
         if (keccak256(bytes.concat(totals, words)) != claim.shown || totals.length != words.length + 8) {
             revert WrongClaim();
         }
-        Programs.Output memory sum = program.output(claim.output, records[0]);
-        if (words.length / 8 != sum.terms) {
+        Programs.Output memory output = program.output(claim.output, sum.records[0]);
+        if (words.length / 8 != output.terms) {
             step.verdict = Verdict.CONVICTED;
             return step;
         }
-        if (term > sum.terms) revert WrongTotals();
+        if (term > output.terms) revert WrongTotals();
         if (term == 0) {
-            bool right = _at(totals, 0) == (claim.word == program.size ? sum.bias : 0);
+            bool right = _at(totals, 0) == (claim.word == program.size ? output.bias : 0);
             step.verdict = right ? Verdict.CLEARED : Verdict.CONVICTED;
             return step;
         }
         uint64 weight;
-        (step.wire, weight) = program.term(sum.first + term - 1, records[1]);
+        (step.wire, weight) = program.term(output.first + term - 1, sum.records[1]);
         step.word = _at(words, term - 1);
         unchecked {
             if (_at(totals, term) != _at(totals, term - 1) + weight * step.word) step.verdict = Verdict.CONVICTED;
