@@ -62,26 +62,11 @@ abstract contract Court is IDisputes {
         _inTime(dispute, player, state.deadline);
     }
 
-    /// @dev The same where either player may be to move: the one whose phase it is.
-    function _turnOf(uint256 dispute, Position memory position, bytes32 claim) internal view {
-        if (digestOf[dispute] != _digest(position, claim)) revert WrongDispute(dispute);
-        if (position.phase == Phase.SHOW) return _inTime(dispute, position.executor, position.deadline);
-        if (position.phase != Phase.NARROW) revert WrongPhase(dispute, position.phase);
-        _inTime(dispute, position.challenger, position.deadline);
-    }
-
     /// @dev Stores what the next move starts from.
     function _keep(uint256 dispute, Dispute memory state, Phase next) internal {
         state.phase = next;
         state.deadline = uint40(block.timestamp + moveWindow);
         digestOf[dispute] = _digest(_position(state), state.claim);
-    }
-
-    /// @dev The same; the other player is to move.
-    function _pass(uint256 dispute, Position memory position, bytes32 claim) internal {
-        position.phase = position.phase == Phase.SHOW ? Phase.NARROW : Phase.SHOW;
-        position.deadline = uint40(block.timestamp + moveWindow);
-        digestOf[dispute] = _digest(position, claim);
     }
 
     function _position(Dispute memory state) internal pure returns (Position memory position) {
@@ -100,12 +85,12 @@ abstract contract Court is IDisputes {
         if (digestOf[dispute] != _digest(_position(state), state.claim)) revert WrongDispute(dispute);
     }
 
-    function _inTime(uint256 dispute, address player, uint256 deadline) private view {
+    function _inTime(uint256 dispute, address player, uint256 deadline) internal view {
         if (msg.sender != player) revert NotYourMove(dispute, msg.sender);
         if (block.timestamp > deadline) revert MoveTooLate(dispute, deadline);
     }
 
-    function _digest(Position memory position, bytes32 claim) private pure returns (bytes32) {
+    function _digest(Position memory position, bytes32 claim) internal pure returns (bytes32) {
         return keccak256(abi.encode(position, claim));
     }
 }

@@ -328,6 +328,21 @@ abstract contract LookupGame is ReceiptCourt {
         emit DisputeCut(dispute, position.job, phase, deadline, stretch.level, stretch.node, low, roots);
     }
 
+    /// @dev As `_turn`, where either player may be to move: the one whose phase it is.
+    function _turnOf(uint256 dispute, Position memory position, bytes32 claim) internal view {
+        if (digestOf[dispute] != _digest(position, claim)) revert WrongDispute(dispute);
+        if (position.phase == Phase.SHOW) return _inTime(dispute, position.executor, position.deadline);
+        if (position.phase != Phase.NARROW) revert WrongPhase(dispute, position.phase);
+        _inTime(dispute, position.challenger, position.deadline);
+    }
+
+    /// @dev As `_keep`; the other player is to move.
+    function _pass(uint256 dispute, Position memory position, bytes32 claim) internal {
+        position.phase = position.phase == Phase.SHOW ? Phase.NARROW : Phase.SHOW;
+        position.deadline = uint40(block.timestamp + moveWindow);
+        digestOf[dispute] = _digest(position, claim);
+    }
+
     /// @dev The claim whose list of roots has a pick.
     function _picked(Stretch memory stretch, Pick calldata pick) private pure returns (bytes32) {
         if (pick.path.length != stretch.bits || pick.part >> stretch.bits != 0) revert WrongRoots();
