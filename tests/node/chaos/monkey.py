@@ -163,7 +163,7 @@ class Monkey:
         """Some blocks are replaced by others, without the transactions that were in them."""
         head = self.chain.head().number
         depth = self._chance.randint(1, min(DEEPEST, head - self.market.network.market.first_block))
-        # A block that anvil mines meanwhile keeps its events and loses what it did, or the contracts go: no chain does that.
+        # A block that anvil mines meanwhile keeps its events and loses what it did: no chain does that.
         self.chain.request("evm_setIntervalMining", 0)
         time.sleep(A_BLOCK)
         self.chain.request("anvil_reorg", depth, [])
