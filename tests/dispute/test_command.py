@@ -28,7 +28,10 @@ def town(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Arena]:
     """A market on a profile of no security, in a home that the command finds."""
     folder = tmp_path / "home"  # type: ignore[operator]
     folder.mkdir()
-    write_config(Home(folder), NodeConfig(chain="embedded:chain.sqlite", deployment="deployment.json", store="folder:world/store"))
+    write_config(
+        Home(folder),
+        NodeConfig(chain="embedded:chain.sqlite", deployment="deployment.json", store="folder:world/store"),
+    )
     monkeypatch.setenv("DARKROOM_HOME", str(folder))
     monkeypatch.setenv("DARKROOM_PASSPHRASE", PASSPHRASE)
     knows(monkeypatch)
@@ -66,7 +69,9 @@ def test_a_stranger_convicts_a_liar_by_command(
     command = ["audit", "--challenge", str(job.id), "--as", "auditor", "--threads", "1", "--json"]
     assert run(command) == 4
     told = json.loads(capsys.readouterr().out)
-    assert [(each["executor"], each["index"]) for each in told["accusations"]] == [(each.address, n) for n, each in enumerate(drawn)]
+    assert [(each["executor"], each["index"]) for each in told["accusations"]] == [
+        (each.address, n) for n, each in enumerate(drawn)
+    ]
     assert told["sent"] == told["disputes"] == town.market.disputes(job.id) == []
     assert run([*command, "--bond", str(told["bond"] // DOLLAR)]) == 0
     told = json.loads(capsys.readouterr().out)

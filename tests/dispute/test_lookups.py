@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,9 @@ from app.market.queries.disputes import ENDS, LOOKUP_TASKS, TASKS
 from app.market.queries.jobs import job as query_job
 from app.protocol.data.manifest import write_manifest
 from app.protocol.documents import sha256
-from app.protocol.market.disputes import DisputePhase, Verdict
+from app.protocol.errors import Reverted
+from app.protocol.ids import Digest
+from app.protocol.market.disputes import DisputePhase, RowsClaim, Verdict
 from app.protocol.market.entities import ZERO, JobState
 from app.provider.actions import Done
 from app.provider.agent import ProviderAgent
@@ -170,3 +173,30 @@ def test_a_first_lookup_is_judged_through_the_one_that_reads_it(town: Arena, see
     assert (over[honest.address].verdict, over[false.address].verdict) == (Verdict.CLEARED, Verdict.CONVICTED)
     assert [each.line.layer for each in over.values() if each.line] == [1, 1]
     assert (job.state, job.receipt) == (JobState.COMPUTED, own.receipt.digest)
+
+
+def test_a_claim_about_a_line_is_none_about_rows(town: Arena) -> None:
+    """Both have as many words, and an executor shows something of either: a liar that has to show its line of a first
+    lookup does not get away by showing totals of rows, of which nobody could show anything false.
+    """
+    job, (honest, false) = town.order(TWO)
+    own, liar = town.honest(job), DeepLiar(town, false, job, random.Random(4))
+    job = town.answered(job, [(honest, own), (false, liar.result(own))])
+    good, market = town.player(honest), town.market
+    for each in good.accusations(job, own):
+        good.accuse(job, each)
+    (dispute,) = market.disputes(job.id)
+    while (line := dispute.line) is None or line.layer == 0:
+        _ = [*liar.moves(job), *good.moves(job)]
+        (dispute,) = market.disputes(job.id)
+    assert dispute.phase is DisputePhase.SHOW
+    assert line.word > line.lookup
+    levels = Digest(f"{line.levels:064x}")
+    rows = RowsClaim(
+        line.program, line.data_root, line.row, line.lookup, line.word, line.said, line.layer, levels
+    )  # fmt: skip
+    totals = (rows.sum,) if rows.rows == 1 else (0,) * (len(rows.cuts) - 2)
+    with pytest.raises(Reverted, match="claim"):
+        market.show_dispute(false, replace(dispute, claim=rows), totals)
+    town.play(job.id, [good, liar], own, [good])
+    assert market.dispute(dispute.id).verdict is Verdict.CONVICTED
