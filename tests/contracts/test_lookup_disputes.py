@@ -215,8 +215,8 @@ def test_moves_are_tied_to_what_was_said(court: LookupTrial) -> None:
 
 
 def test_a_lookup_is_no_published_wire(court: LookupTrial) -> None:
-    """Its number is behind theirs, where a program has other records, or zeros: no word of a file or a mask is read from
-    those, by which an honest executor would seem to have said a false one.
+    """Its number is behind theirs, where a program has other records, or zeros: no word of a file or a mask is read by
+    those, which would convict an honest executor.
     """
     court.ordered(rows=5, replicas=1)
     truth, market, buyer = court.honest(), court.market, court.stage.buyer

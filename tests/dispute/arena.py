@@ -165,7 +165,7 @@ def forged(own: Evaluation, word: int, change: int) -> Evaluation:
 def arena(
     folder: Path, providers: int = 4, world: EncryptedDataset | None = None, node: DevNode | None = None
 ) -> Iterator[Arena]:
-    """A fresh one on an embedded chain or a given `node`, with a dataset under the reference profile or a given `world`."""
+    """A fresh one on an embedded chain or `node`, with a dataset under the reference profile or a given `world`."""
     chain = node or EmbeddedChain(folder / "chain.sqlite")
     stage = set_stage(open_market(chain, folder / "deployment.json"), providers)
     world = world or EncryptedDataset(folder / "world")

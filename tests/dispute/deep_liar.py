@@ -1,5 +1,5 @@
-"""Who computed the first of two lookups falsely, and everything after it rightly: no word of its second line is false by
-itself, but for the one that it read.
+"""Who computed the first of two lookups falsely, and everything after it rightly: of its second line only the word that
+it read is false by itself.
 """
 
 from __future__ import annotations
