@@ -18,7 +18,7 @@ from app.dispute.truth import JobTruth
 from app.execution.execute import Evaluation
 from app.protocol.market.disputes import WORD
 from app.protocol.market.entities import Job
-from fhe.arrays import U64
+from fhe.arrays import I64, U64
 from fhe.circuit.circuit import Circuit, Input, Linear, Lookup, Readout
 from fhe.engine.output import lwe_bits
 from fhe.engine.trace.lookup_game import LookupGame
@@ -32,7 +32,7 @@ from tests.support.lookup_disputes import FalseTape, kinds
 def two_layers() -> Circuit:
     """The parity of three bits, and then a number of it and two others."""
 
-    def words(*values: int) -> np.ndarray:
+    def words(*values: int) -> I64:
         return np.array(values, np.int64)
 
     bits = tuple(Input(NAMES[column], "bins", edge) for column, edge in ((0, 1), (1, 2), (3, 4), (2, 3), (4, 5)))

@@ -37,11 +37,11 @@ class Matter:
 
 
 MATTERS = {
-    "linear": Matter(SUMS, lambda own: forged(own, 4, 7), lambda *told: Liar(*told, 0.0), 1),
+    "linear": Matter(SUMS, lambda own: forged(own, 4, 7), lambda town, account, own: Liar(town, account, own, 0.0), 1),
     "lookups": Matter(
         TREE,
         lambda own: corrupted(own, 7, 64, 3),
-        lambda *told: LookupLiar(*told, random.Random(5)),
+        lambda town, account, own: LookupLiar(town, account, own, random.Random(5)),
         7 * (SIZE + 1) + 64,
     ),
 }

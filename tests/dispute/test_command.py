@@ -30,7 +30,7 @@ def town(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Arena]:
     folder = tmp_path / "home"
     folder.mkdir()
     places = {"chain": "embedded:chain.sqlite", "deployment": "deployment.json", "store": "folder:world/store"}
-    write_config(Home(folder), NodeConfig(**places))  # type: ignore[arg-type]
+    write_config(Home(folder), NodeConfig(**places))
     monkeypatch.setenv("DARKROOM_HOME", str(folder))
     monkeypatch.setenv("DARKROOM_PASSPHRASE", PASSPHRASE)
     knows(monkeypatch)
