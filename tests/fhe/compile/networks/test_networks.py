@@ -110,8 +110,8 @@ def test_a_packing_key_makes_a_network_cheaper_and_changes_no_value(name: str) -
     assert after.bootstraps < before.bootstraps
     assert after.units < before.units
     assert made.report.log2_failure < -128
-    values = [case.outputs(each) * each.decoder.scale for each in (plain, made)]
-    assert np.array_equal(*values)
+    one, other = (case.outputs(each) * each.decoder.scale for each in (plain, made))
+    assert np.array_equal(one, other)
 
 
 def test_a_dear_selection_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
