@@ -94,6 +94,19 @@ def test_a_transaction_has_a_page(site: TestClient, scene: MarketNode) -> None:
     assert "is not the hash of a transaction" in site.get("/transactions/0x12").text
 
 
+def test_a_transactions_digests_lead_to_their_documents(site: TestClient, scene: MarketNode) -> None:
+    """The circuit that was ordered, the receipt that was agreed on, the decision and what was sealed."""
+    job = scene.market.job(scene.settled)
+    order, end = (scene.market.events(block, block) for block in (job.opened_block, job.closed_block))
+    (opened,) = [each for each in order if each.name == "JobOpened"]
+    (released,) = [each for each in end if each.name == "JobReleased"]
+    assert f'href="/circuits/{job.circuit}"' in site.get(f"/transactions/{opened.tx}").text
+    page = site.get(f"/transactions/{released.tx}").text
+    linked = re.findall(r'href="(/v1/documents/[0-9a-f]{64})"', page)
+    assert linked
+    assert [site.get(each).status_code for each in linked] == [200] * len(linked)
+
+
 def test_every_address_on_a_page_leads_to_its_account(site: TestClient, scene: MarketNode) -> None:
     """Whoever's it is, contracts included; a page's own address is where it leads already."""
     for path in tour(scene):
