@@ -110,6 +110,7 @@ def test_every_page_is_german_throughout(site: TestClient, scene: MarketNode) ->
     torn: list[str] = []
     together: list[str] = []
     for path in tour(scene):
+        scene.indexer.sync()  # an index that nobody drives for a minute is told on each page
         there, here = site.get(path), site.get(path, headers=GERMAN)
         assert here.status_code == there.status_code
         assert '<html lang="de">' in here.text
