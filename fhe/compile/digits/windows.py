@@ -9,6 +9,9 @@ is -1, 0 or 1 where x is below, inside or above what y tells apart. Each one or 
 read once more, as the message e + 2^k s, whose table gives e inside, nothing below and all of its bits above. That is
 negacyclic in twice the values less their mean, so that sums are *halves* of y. Where they are too noisy for what reads
 them one lookup more gathers them.
+
+With a packing key the window selects (`Clipping.selects`): inside, what was read below it, elsewhere a constant. One
+encrypted table of eight entries takes the place of S, s and all that reads them.
 """
 
 from __future__ import annotations
@@ -39,6 +42,7 @@ class Clipping:
     drop: int
     bits: int
     width_out: int
+    selects: bool = False  # the window reads an encrypted table: the dataset has a packing key
 
     @property
     def bottom(self) -> int:
@@ -53,7 +57,12 @@ class Clipping:
     @property
     def fine(self) -> int:
         """The width of lookups that give what is subtracted, and a part of y."""
-        return max(self.width, self.bits + 2)
+        return max(self.width, self.bits + 2, self.selecting if self.selects else 0)
+
+    @property
+    def selecting(self) -> int:
+        """The width at which the window selects, and of what comes out: values and results both fit."""
+        return max(self.width, self.width_out)
 
 
 @dataclass(frozen=True)
@@ -119,7 +128,9 @@ def plan(asked: Clipping, noise: float, profile: EncryptionProfile) -> WindowPla
 
 
 def _gathering(asked: Clipping, window: int) -> int:
-    """Rotations after the window's, about: one for each selection."""
+    """Rotations after the window's, about: one for each part that a message tells apart, none where the window does."""
+    if asked.selects:
+        return 0
     return -(-max(0, window - asked.bottom) // SELECTED)
 
 
@@ -229,6 +240,8 @@ def _selected(
     stages: Stages, left: list[WireSum], asked: Clipping, by: WindowPlan, parts: Sequence[ClippedBits]
 ) -> list[WireSum]:
     """What comes out, from the window and the parts of y below it."""
+    if parts and asked.selects:
+        return _by_encrypted_table(stages, left, asked, by, parts)
     below, most = max(0, by.window - asked.bottom), (1 << asked.bits) - 1
     places = np.arange(1 << (asked.width - by.window)) << by.window
     number = np.minimum(places >> asked.bottom, most) >> below << below
@@ -248,10 +261,33 @@ def _selected(
     return out
 
 
+def _by_encrypted_table(
+    stages: Stages, left: list[WireSum], asked: Clipping, by: WindowPlan, parts: Sequence[ClippedBits]
+) -> list[WireSum]:
+    """The same, by one selection: where the window is inside it is followed by all parts, elsewhere all is clipped.
+
+    Below zero the window is one of those that would be above, and the padding bit negates what these have.
+    """
+    below, most = max(0, by.window - asked.bottom), (1 << asked.bits) - 1
+    places = [place << by.window for place in range(1 << (asked.width - by.window))]
+    entries = []
+    for own in zip(*(part.numbers for part in parts), strict=True):
+        inside = sum(own, WireSum()) - (most >> below << below)
+        entries.append(
+            [
+                inside + 2 * (place >> asked.bottom >> below << below) if place < 1 << asked.top else WireSum((), most)
+                for place in places
+            ]
+        )
+    up = 1 << (asked.selecting - asked.width)
+    window = [(value - (by.stray + 1) // 2) * up for value in left]
+    found = stages.select(window, asked.selecting, entries, negacyclic=True)
+    return [each + most for each in found]
+
+
 def gathered(stages: Stages, halves: Sequence[WireSum], bits: int, width_out: int) -> list[WireSum]:
-    """Halves of up to `PART` bits, with the noise of one lookup, as wires of `width_out`. Errors: TooLarge."""
-    table = [2 * number for number in range(1 << bits)]
-    return stages.look_up(halves, bits + 1, [table] * len(halves), width_out)
+    """Numbers of up to `PART` bits, from twice these, with one lookup's noise, of `width_out`. Errors: TooLarge."""
+    return stages.look_up(halves, bits + 1, [range(1 << bits)] * len(halves), width_out)
 
 
 def sign_plan(width: int, noise: float, profile: EncryptionProfile) -> WindowPlan | None:
