@@ -278,8 +278,6 @@ def _selected(
     stages: Stages, left: list[WireSum], asked: Clipping, by: WindowPlan, parts: Sequence[ClippedBits]
 ) -> list[WireSum]:
     """What comes out, from the window and the parts of y below it."""
-    if parts and asked.selects:
-        return _by_encrypted_table(stages, left, asked, by, parts)
     below, most = max(0, by.window - asked.bottom), (1 << asked.bits) - 1
     places = np.arange(1 << (asked.width - by.window)) << by.window
     number = np.minimum(places >> asked.bottom, most) >> below << below
