@@ -43,6 +43,7 @@ class Clipping:
     bits: int
     width_out: int
     selects: bool = False  # the window reads an encrypted table: the dataset has a packing key
+    cut: int = 0  # bit of y at which what comes out is cut in two, to be gathered; 0: nowhere
 
     @property
     def bottom(self) -> int:
@@ -153,13 +154,18 @@ def _high(asked: Clipping, group: BitGroup) -> I64:
 
 
 def _low(asked: Clipping, group: BitGroup) -> I64:
-    """The same of a group's other bits, (1 or 2, entries)."""
+    """The same of a group's other bits, (1 to 3, entries): parts of y on both sides of a cut are apart."""
     places = np.arange(1 << (group.size - 1)) << group.first
     rows = [places - (int(places[-1]) >> 1)]
     if asked.bottom < group.last:
         number = places >> asked.bottom
-        rows.append(2 * number - number[-1])
+        rows += [2 * part - part[-1] for part in _cut(number, asked.cut) if part.any()]
     return np.array(rows, np.int64)
+
+
+def _cut(number: I64, at: int) -> list[I64]:
+    """Numbers without their bits from `at` on, and these; 0: the numbers."""
+    return [number & ((1 << at) - 1), number >> at << at] if at else [number]
 
 
 @dataclass(frozen=True)
@@ -178,11 +184,41 @@ class ClippedBits:
 
 def clipped_in_windows(stages: Stages, values: Sequence[WireSum], asked: Clipping, by: WindowPlan) -> list[WireSum]:
     """Twice min(max(x >> drop, 0), 2^bits - 1) of each value X, as sums of wires of `width_out`. Errors: TooLarge."""
+    left, parts = _below_window(stages, values, asked, by)
+    if parts and asked.selects:
+        return _by_encrypted_table(stages, left, asked, by, parts, range(asked.bits))
+    return _selected(stages, left, asked, by, _joined(parts))
+
+
+def gathered_in_windows(
+    stages: Stages, values: Sequence[WireSum], asked: Clipping, by: WindowPlan, width_out: int
+) -> list[WireSum]:
+    """The same, not twice but itself, with the noise of a lookup for each `PART` bits of y, as wires of `width_out`.
+
+    More than these need `asked.selects`, and are cut there (`asked.cut`). Errors: TooLarge.
+    """
+    if not asked.cut:
+        spans, halves = [range(asked.bits)], [clipped_in_windows(stages, values, asked, by)]
+    else:
+        left, parts = _below_window(stages, values, asked, by)
+        spans = [range(asked.cut), range(asked.cut, asked.bits)]
+        halves = [_by_encrypted_table(stages, left, asked, by, parts, span) for span in spans]
+    read = [
+        stages.look_up(own, span.stop + 1, [range(0, 1 << span.stop, 1 << span.start)] * len(own), width_out)
+        for span, own in zip(spans, halves, strict=True)
+    ]
+    return [sum(own, WireSum()) for own in zip(*read, strict=True)]
+
+
+def _below_window(
+    stages: Stages, values: Sequence[WireSum], asked: Clipping, by: WindowPlan
+) -> tuple[list[WireSum], list[ClippedBits]]:
+    """The values without the groups' bits, and what y has of these."""
     left, parts = list(values), list[ClippedBits]()
     for group in by.groups:
         left, own = _taken(stages, left, asked, group)
         parts += own
-    return _selected(stages, left, asked, by, _joined(parts))
+    return left, parts
 
 
 def _taken(
@@ -201,8 +237,10 @@ def _taken(
         middle = ((1 << group.last) - (1 << group.first)) >> 1
         left = [value - number - middle for value, number in zip(left, low[0], strict=True)]
         if len(low) > 1:
-            first = max(group.first, asked.bottom)
-            parts.insert(0, ClippedBits(first - asked.bottom, group.last - first, low[1]))
+            first, end = max(group.first, asked.bottom) - asked.bottom, group.last - asked.bottom
+            ends = [first, *([asked.cut] if first < asked.cut < end else []), end]
+            own = [ClippedBits(*each) for each in zip(ends, np.diff(ends).tolist(), low[1:], strict=False)]
+            parts = [*own, *parts]
     return left, parts
 
 
@@ -262,32 +300,37 @@ def _selected(
 
 
 def _by_encrypted_table(
-    stages: Stages, left: list[WireSum], asked: Clipping, by: WindowPlan, parts: Sequence[ClippedBits]
+    stages: Stages, left: list[WireSum], asked: Clipping, by: WindowPlan, parts: Sequence[ClippedBits], span: range
 ) -> list[WireSum]:
-    """The same, by one selection: where the window is inside it is followed by all parts, elsewhere all is clipped.
+    """The same of some bits of y, by one selection: inside it is all parts and the window's bits, else it is clipped.
 
     Below zero the window is one of those that would be above, and the padding bit negates what these have.
     """
-    below, most = max(0, by.window - asked.bottom), (1 << asked.bits) - 1
+    below, most = max(0, by.window - asked.bottom), (1 << span.stop) - (1 << span.start)
+    own = [part for part in parts if part.first in span]
     places = [place << by.window for place in range(1 << (asked.width - by.window))]
-    entries = []
-    for own in zip(*(part.numbers for part in parts), strict=True):
-        inside = sum(own, WireSum()) - (most >> below << below)
-        entries.append(
+    constants = [
+        2 * (place >> asked.bottom >> below << below & most) - most + sum(part.most for part in own)
+        if place < 1 << asked.top
+        else most
+        for place in places
+    ]
+    window = [value - (by.stray + 1) // 2 for value in left]
+    if own:
+        inside = [place < 1 << asked.top for place in places]
+        entries = [
             [
-                inside + 2 * (place >> asked.bottom >> below << below) if place < 1 << asked.top else WireSum((), most)
-                for place in places
+                sum((part.numbers[row] for part in own if within), WireSum((), constant))
+                for within, constant in zip(inside, constants, strict=True)
             ]
-        )
-    up = 1 << (asked.selecting - asked.width)
-    window = [(value - (by.stray + 1) // 2) * up for value in left]
-    found = stages.select(window, asked.selecting, entries, negacyclic=True)
+            for row in range(len(left))
+        ]
+        up = 1 << (asked.selecting - asked.width)
+        found = stages.select([value * up for value in window], asked.selecting, entries, negacyclic=True)
+    else:
+        wide, table = asked.selecting, np.array([constants])
+        found = _looked_up(stages, window, asked.width, table, asked, negacyclic=True, width_out=wide)[0]
     return [each + most for each in found]
-
-
-def gathered(stages: Stages, halves: Sequence[WireSum], bits: int, width_out: int) -> list[WireSum]:
-    """Numbers of up to `PART` bits, from twice these, with one lookup's noise, of `width_out`. Errors: TooLarge."""
-    return stages.look_up(halves, bits + 1, [range(1 << bits)] * len(halves), width_out)
 
 
 def sign_plan(width: int, noise: float, profile: EncryptionProfile) -> WindowPlan | None:

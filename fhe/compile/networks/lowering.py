@@ -22,7 +22,7 @@ from fhe.circuit.cost import cost
 from fhe.compile.digits.clipped import clip_stages, clip_width, clipped
 from fhe.compile.digits.parts import ENTRIES, PART
 from fhe.compile.digits.stages import Stages, WireSum, linear
-from fhe.compile.digits.windows import Clipping, clipped_in_windows, gathered, plan, window_width
+from fhe.compile.digits.windows import Clipping, clipped_in_windows, gathered_in_windows, plan, window_width
 from fhe.compile.networks.network import Activation, Dense, QuantizedNetwork
 from fhe.noise.lookup import bootstrap_variance, layer_variances
 from fhe.profile import EncryptionProfile
@@ -115,17 +115,19 @@ def _in_windows(
         for number, (activation, layer) in enumerate(zip(network.activations, network.layers[1:], strict=True)):
             width, after, last = widths[number] + 1, widths[number + 1] + 1, number + 1 == len(network.activations)
             gather = gathers and last
-            if gather and activation.bits > PART:
+            cut = PART if gather and activation.bits > PART else 0
+            if cut and not selects:
                 return None
             out = activation.bits + 2 if gather else after
-            asked = Clipping(width, activation.drop, activation.bits, out, selects)
+            asked = Clipping(width, activation.drop, activation.bits, out, selects, cut)
             by = plan(asked, growing.noise(sums, width), profile)
             if by is None:
                 return None
-            halves = clipped_in_windows(stages, [value + 2 * activation.half for value in sums], asked, by)
+            rounded = [value + 2 * activation.half for value in sums]
             if gather:
-                sums = _dense(gathered(stages, halves, activation.bits, after - 1), layer)
+                sums = _dense(gathered_in_windows(stages, rounded, asked, by, after - 1), layer)
             else:
+                halves = clipped_in_windows(stages, rounded, asked, by)
                 sums = _dense(halves, Dense(layer.weights, 2 * layer.bias))
     except TooLarge:
         return None
