@@ -71,22 +71,24 @@ class LyingTruth(LookupTruth):
     def line(self, row: int, lookup: int) -> Tape | None:
         """False where the liar says it is; of a lookup, where it ends."""
         true = super().line(row, lookup)
+        asked = row, lookup, self.liar.disputed
         if isinstance(true, PackingTape):
-            return FalsePacking(true, self.liar.lies)
+            asked = row, lookup, None
+            return self.liar.false.setdefault(asked, FalsePacking(true, self.liar.lies))
         assert isinstance(true, LookupTape)
-        assert self.disputed is not None
-        said, word = self.disputed
+        assert self.liar.disputed is not None
+        said, word = self.liar.disputed
         place, negated = true.shape.out_at(word)
         change = said - true.out(word)
-        return FalseTape(true, {place: -change if negated else change})
+        return self.liar.false.setdefault(asked, FalseTape(true, {place: -change if negated else change}))
 
     def due(self, dispute: Dispute) -> Move | None:
         """As its line and its sums have it."""
         line = dispute.line
-        object.__setattr__(self, "disputed", None if line is None else (line.said, line.word))
+        self.liar.disputed = None if line is None else (line.said, line.word)
         if dispute.summed is not None:  # what it would name has its own word
             own = self.sums(dispute.summed)[1][-1]
-            object.__setattr__(self, "disputed", (own, dispute.summed.word))
+            self.liar.disputed = own, dispute.summed.word
         move = super().due(dispute)
         if isinstance(move, OnLine) and move.move.kind == "sum":
             return OnLine(self._with_own(dispute, move.move))
@@ -102,8 +104,6 @@ class LyingTruth(LookupTruth):
         words = (*move.words[:-1], (move.words[-1] + off) % WORD)
         return LineMove("sum", move.part, proof=move.proof, totals=totals, words=words)
 
-    disputed: tuple[int, int] | None = None
-
 
 class PackedLiar(Player):
     """Defends a false result as well as can be; accuses nobody. `kind`: which words of its line are false besides."""
@@ -112,6 +112,8 @@ class PackedLiar(Player):
         super().__init__(town.market, town.world.store, account, town.lines)
         self.word, self.change, self.kind, self.rng = word, change, kind, rng
         self.lies: dict[int, int] = {}
+        self.disputed: tuple[int, int] | None = None  # a lookup's word, and which
+        self.false: dict[tuple[int, int, tuple[int, int] | None], Tape] = {}
 
     def truth(self, job: int) -> JobTruth:
         """Its own."""

@@ -92,45 +92,50 @@ abstract contract LookupGame is StretchGame {
         bytes calldata words
     ) external {
         _turn(dispute, state, Phase.ANSWER, state.executor);
-        bytes32 program = setting.program.digest();
-        if (setting.program.kind < Programs.LOOKUPS) revert WrongOrder();
-        _checkProgram(program, setting);
-        uint256 values = receipt.rows * setting.program.outputs;
-        uint256 length = 8 * HEADER + values * _ciphertextBytes(setting);
-        uint256 packed = 8 * HEADER + 4 * (Math.ceilDiv(values, setting.program.size) * setting.program.size + values);
-        if (setting.program.kind == Programs.PACKING && packed < length) {
-            _checkReceipt(state, setting.program, receipt, program, packed, "packed");
-            return _answerPacked(dispute, state, setting, receipt, leaves, program, packed);
-        }
-        _checkReceipt(state, setting.program, receipt, program, length, "lwe");
-        uint256 value = state.value / (setting.program.size + 1);
-        if (value >= values) return _end(dispute, state, Verdict.CLEARED);
         SumClaim memory claim;
-        (claim.program, claim.dataRoot) = (program, receipt.dataRoot);
+        (claim.program, claim.dataRoot) = (setting.program.digest(), receipt.dataRoot);
+        if (setting.program.kind < Programs.LOOKUPS) revert WrongOrder();
+        _checkProgram(claim.program, setting);
+        if (_checkForm(state, setting, receipt, claim.program)) {
+            return _answerPacked(dispute, state, setting, receipt, leaves, claim.program);
+        }
+        uint256 value = state.value / (setting.program.size + 1);
+        if (value >= receipt.rows * setting.program.outputs) return _end(dispute, state, Verdict.CLEARED);
         claim.row = uint64(receipt.firstRow + value / setting.program.outputs);
         claim.output = uint64(value % setting.program.outputs);
         claim.word = uint64(state.value % (setting.program.size + 1));
-        uint256 bits = setting.tables.bits;
-        unchecked {
-            uint64 last = _last(totals, words) + uint64(1 << (63 - bits));
-            if (last >> (64 - bits) != _said(setting, receipt, value, claim.word, length, leaves)) {
-                revert WrongTotals();
-            }
-        }
+        _checkLast(setting.tables.bits, _last(totals, words), _said(setting, receipt, value, claim.word, leaves));
         claim.levels = uint64(setting.tables.lineLevels);
         _summed(dispute, state, claim, totals, words, Phase.JUDGE);
     }
 
-    /// @dev Whose ciphertexts are packed in `length` bytes.
+    /// @dev As `_checkReceipt`; whether the result is packed.
+    function _checkForm(Dispute memory state, Setting memory setting, Receipts.Receipt memory receipt, bytes32 digest)
+        private
+        view
+        returns (bool packed)
+    {
+        uint256 length;
+        (length, packed) = _fileBytes(setting, receipt.rows);
+        _checkReceipt(state, setting.program, receipt, digest, length, packed ? "packed" : "lwe");
+    }
+
+    function _checkLast(uint256 bits, uint64 last, uint256 said) private pure {
+        unchecked {
+            if ((last + uint64(1 << (63 - bits))) >> (64 - bits) != said) revert WrongTotals();
+        }
+    }
+
+    /// @dev Whose ciphertexts are packed.
     function _answerPacked(
         uint256 dispute,
         Dispute memory state,
         Setting memory setting,
         Receipts.Receipt memory receipt,
         Leaves.Leaf[] memory leaves,
-        bytes32 program,
-        uint256 length
+        bytes32 program
     ) private {
+        (uint256 length,) = _fileBytes(setting, receipt.rows);
         uint256 place = 8 * HEADER + 4 * uint256(state.value);
         if (place >= length) return _end(dispute, state, Verdict.CLEARED);
         Tables.Claim memory claim;
@@ -322,9 +327,9 @@ abstract contract LookupGame is StretchGame {
         Receipts.Receipt memory receipt,
         uint256 value,
         uint256 word,
-        uint256 length,
         Leaves.Leaf[] memory leaves
     ) private view returns (uint256 said) {
+        (uint256 length,) = _fileBytes(setting, receipt.rows);
         uint256 bits = setting.tables.bits;
         uint256 place = 8 * HEADER + value * _ciphertextBytes(setting) + word / 2 * (bits / 4);
         said = _pair(receipt.outputRoot, length, place, bits / 4, leaves);
@@ -335,6 +340,15 @@ abstract contract LookupGame is StretchGame {
 
     function _ciphertextBytes(Setting memory setting) private pure returns (uint256) {
         return (setting.program.size / 2 + 1) * (setting.tables.bits / 4);
+    }
+
+    /// @dev Bytes of a result on so many rows, and whether it is packed: docs/canonical-evaluator.md, section 8.
+    function _fileBytes(Setting memory setting, uint256 rows) private pure returns (uint256 length, bool packed) {
+        (uint256 size, uint256 values) = (setting.program.size, rows * setting.program.outputs);
+        length = values * _ciphertextBytes(setting);
+        uint256 other = 4 * (Math.ceilDiv(values, size) * size + values);
+        packed = setting.program.kind == Programs.PACKING && other < length;
+        length = 8 * HEADER + (packed ? other : length);
     }
 
     /// @dev A word of a lookup is disputed, by the player whose phase is next.

@@ -78,10 +78,17 @@ abstract contract PackingRules is NodeRules {
         bytes32 root = Tables.packingRoot(c.program, c.tables, c.reader);
         point = 2 * ((2 * bit + column) * s.size / 2 + point) * s.levels;
         for (uint256 k = 0; k < own.length; ++k) {
-            uint64 re = c.reader.take(root, 2 * s.levels * s.size * s.size, point + 2 * k);
-            Points.Point memory key = Points.Point(re, c.reader.behind(point + 2 * k, 1));
-            total = Binary64.add(total, _part(Points.times(own[k], key), place));
+            total = Binary64.add(total, _part(Points.times(own[k], _packingPoint(c, s, root, point + 2 * k)), place));
         }
+    }
+
+    function _packingPoint(Case memory c, PackedLine.Shape memory s, bytes32 root, uint256 word)
+        private
+        view
+        returns (Points.Point memory)
+    {
+        uint64 re = c.reader.take(root, 2 * s.levels * s.size * s.size, word);
+        return Points.Point(re, c.reader.behind(word, 1));
     }
 
     /// @dev Sums of whole groups.

@@ -15,7 +15,7 @@ LOOKS = 3  # in which a sum over rows is narrowed to one of them, by 128 at a ti
 MOST_SUMMED = 128**LOOKS  # rows of a block
 MOST_TERMS = 4096  # of an output: what is shown of it goes into one transaction
 MOST_LAYERS = 2  # of lookups, one after the other: a dispute goes through each
-MOST_PACKED = 1 << 16  # lookups that one packed ciphertext is made of: a player makes them again in a move's time
+MOST_PACKED = 1 << 15  # lookups that one packed ciphertext is made of: a player makes them again in a move's time
 
 
 class Unjudged(StrEnum):

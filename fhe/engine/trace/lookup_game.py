@@ -5,6 +5,7 @@ Both parties compute the same. The line of a lookup is made once a dispute: of i
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -150,7 +151,7 @@ class LookupGame:
         rows, skipped = packed.rows
         circuit, profile, table = self.circuit, self.profile, self.table
         source = HeldChunks.of(self.source, circuit, spans(table, profile.polynomial_size, rows.start, len(rows)))
-        core = core_for(profile, table, self.key, 1, "auto")
+        core = core_for(profile, table, self.key, os.cpu_count() or 1, "auto")
 
         def values() -> U64:
             parts = output_ciphertexts(circuit, profile, table, source, rows.start, len(rows), core)
