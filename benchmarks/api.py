@@ -3,7 +3,7 @@
 `catalogue`, `dataset`, `job`: requests to a real server in a process of its own, over connections that stay open, one
 for each core; the catalogue's are searches by words, facets, orders and pages. `requests_per_s` counts all connections
 together, `p95_ms` is the 95th percentile of single requests in the same seconds, clients and server sharing the cores.
-`first_paint_ms`, `javascript_kb`: what a browser sees of the catalogue's page, where the pages' own benchmark is there.
+`first_paint_ms`, `javascript_kb`: what a browser sees of the pages (`benchmarks.api_pages`).
 """
 
 from __future__ import annotations

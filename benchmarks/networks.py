@@ -110,7 +110,7 @@ def _network(keys: Keys) -> dict[str, Any]:
     code = Affine(low=low, step=STEP, levels=LEVELS)
     names = [f"c{number}" for number in range(codes.shape[1])]
     book = Codebook(columns=tuple(ColumnCode(name=n, dtype="float64", affine=code, declared=True) for n in names))
-    compiled = from_model(model, book, fitted_on="values")
+    plain, compiled = (from_model(model, book, fitted_on="values", packs=packs) for packs in (False, True))
     circuit = model.compile(read, p_error=P_ERROR)
     circuit.keygen()
     rows = codes[:ROWS]
@@ -126,6 +126,7 @@ def _network(keys: Keys) -> dict[str, Any]:
     return {
         "rows": ROWS,
         "bootstraps_per_row": _bootstraps(compiled.circuit),
+        "bootstraps_per_row_without_packing": _bootstraps(plain.circuit),
         "s_per_row": ours.cpu / ROWS,
         "wall_s_per_row": ours.wall / ROWS,
         "concrete_bootstraps_per_row": int(circuit.programmable_bootstrap_count),

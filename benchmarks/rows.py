@@ -24,6 +24,7 @@ from benchmarks.rows_models import RowsModel, all_models
 from benchmarks.rows_tables import ROWS, RowsTable, rows_table
 from benchmarks.rows_words import differing
 from fhe.arrays import I64
+from fhe.ciphertexts.packing_key import with_packing
 from fhe.circuit.circuit import Circuit
 from fhe.circuit.clear import evaluate_clear, gather_inputs
 from fhe.circuit.cost import cost
@@ -33,7 +34,7 @@ from fhe.keys.secret_keys import generate
 from fhe.profiles import REFERENCE
 
 ENCRYPTED = 64
-PARTS = ("linear", "networks", "labels", "trees")
+PARTS = ("linear", "networks", "packing", "labels", "trees")
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,13 @@ def held(model: RowsModel, name: str, keys: Keys, rows: int = ENCRYPTED) -> Cell
         own = table.by_column() if model.checked else None
         try:
             plain = from_model(
-                given, table.codebook, keys.profile, fitted_on=model.reading, check=own, lwe_bins=model.small_key
+                given,
+                table.codebook,
+                keys.profile,
+                fitted_on=model.reading,
+                check=own,
+                lwe_bins=model.small_key,
+                packs=model.packs,
             )
             made = with_label(plain, table.codebook, keys.profile) if model.label else plain
         except DarkroomError as error:
@@ -111,7 +118,8 @@ def run(progress: Progress, part: str = "") -> dict[str, Any]:
     """All cells: half an hour to two hours, by what else the machine does."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Concrete's imports
-        keys = Keys(REFERENCE, *generate(REFERENCE, 1))
+        secret, key = generate(REFERENCE, 1)
+        keys = Keys(REFERENCE, secret, with_packing(key, secret, REFERENCE))
     cases = [(model, table) for model in all_models(part) for table in model.tables]
     cells = []
     for number, (model, table) in enumerate(cases):

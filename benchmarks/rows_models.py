@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -44,6 +44,7 @@ class RowsModel:
     value: bool = False  # a regressor
     checked: bool = False  # compiled with the buyer's own rows
     small_key: bool = False  # reads bins under the small key
+    packs: bool = False  # on a dataset with a packing key
     label: bool = False  # ends in its label
     needs: str = ""  # a library that may be absent
 
@@ -63,6 +64,7 @@ def all_models(part: str = "") -> list[RowsModel]:
     parts: dict[str, Callable[[], list[RowsModel]]] = {
         "linear": _linear,
         "networks": _networks,
+        "packing": _selecting,
         "labels": _labels,
         "trees": lambda: [*_trees(), *_ensembles()],
     }
@@ -222,6 +224,13 @@ def _networks() -> list[RowsModel]:
         RowsModel("torch, regressor", _torch("Hardtanh", value=True), value=True, checked=True, needs="torch"),
         RowsModel("brevitas", _torch("QuantReLU"), checked=True, needs="brevitas"),
     ]
+
+
+def _selecting() -> list[RowsModel]:
+    """Networks whose activations select among encrypted tables, and a label that reads one of them."""
+    labels = [model for model in _labels() if "NeuralNet" in model.name]
+    asked = [model for model in _networks() if model.name not in ("LookupNetwork", "KNeighborsClassifier")]
+    return [replace(model, name=f"{model.name}, packing key", packs=True) for model in (*asked, *labels)]
 
 
 def _neighbours(rows: Any, labels: Any) -> Any:

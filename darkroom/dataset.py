@@ -141,6 +141,7 @@ class Dataset(Asking, Shown):
         sample: Any = None,
         output: OutputKind = "scores",
         predicts: str | None = None,
+        selections: bool | None = None,
     ) -> Model:
         """A fitted estimator as a circuit of this dataset, kept in your role's folder. Nothing is published.
 
@@ -151,12 +152,14 @@ class Dataset(Asking, Shown):
         published as missing. A pipeline that begins with a `CodebookEncoder` needs none of this. With `levels` and a
         `sample` frame of your rows the circuit tells in which of so many levels the score is, cut at the sample's
         quantiles. With `output="label"` a classifier's circuit ends in the label itself, so that nobody sees more, the
-        custodian included; it takes more lookups. `predicts` is a word of your own for what it predicts. Errors:
+        custodian included; it takes more lookups. `predicts` is a word of your own for what it predicts.
+        `selections` says whether a network may select among encrypted tables: fewer lookups, on datasets with a packing
+        key only; by default where this dataset states that it has one. Errors:
         BadModel for what cannot be compiled faithfully; TooLarge, MessageOverflow, NoiseOverflow, OutOfRange.
         """
         compiled = self._opened.compile(
             fitted, columns=columns, n_bits=n_bits, check=check, target=target, fitted_on=fitted_on,
-            missing=missing,
+            missing=missing, selections=selections,
         )  # fmt: skip
         if levels is not None:
             compiled = self._opened.with_levels(compiled, levels, sample)

@@ -36,6 +36,7 @@ AREAS = {
     "home": "unit",
     "policy": "unit",
     "storage": "unit",
+    "console": "unit",
     "cli": "unit",
     "files": "real",
     "client": "real",

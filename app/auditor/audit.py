@@ -30,6 +30,7 @@ from app.protocol.errors import BadReceipt, DarkroomError, NotFound, TryAgain
 from app.protocol.ids import Digest, TxHash
 from app.protocol.market.entities import RESULT_KEPT_DAYS, ZERO, Job
 from app.protocol.market.receipt import Decision, Receipt, SealedResult
+from app.protocol.plural import plural
 from app.storage.cid import digest_to_cid
 from fhe.circuit.compatible import check_compatible, check_evaluator
 from fhe.compile.check import check as check_circuit_statically
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from fhe.profile import EncryptionProfile
 
 BLOCK = 8 << 20
+NEVER = -1000  # log2 of a probability below which its figure says nothing more
 
 
 @dataclass
@@ -84,7 +86,7 @@ class Auditor:
             nonlocal manifest, profile
             manifest = load_manifest(self.store, record)
             profile = self.find_profile(manifest.table.profile)
-            return CheckStatus.CONFIRMED, record.manifest, f"{record.rows} rows, key epoch {record.epoch}"
+            return CheckStatus.CONFIRMED, record.manifest, f"{plural(record.rows, 'row')}, key epoch {record.epoch}"
 
         yield self._check("manifest", "the manifest is the one on chain", manifest_cid, the_manifest)
         circuit = None
@@ -92,9 +94,10 @@ class Auditor:
         def the_circuit() -> Finding:
             nonlocal circuit
             circuit = load_circuit(self.store, job.circuit)
-            said = f"{len(circuit.inputs)} inputs, {len(circuit.outputs)} outputs"
+            said = f"{plural(len(circuit.inputs), 'input')}, {plural(len(circuit.outputs), 'output')}"
             if circuit.block:
-                said += f", summed in {circuit.result_rows(job.rows)} blocks of at most {circuit.block} rows"
+                blocks = plural(circuit.result_rows(job.rows), "block")
+                said += f", summed in {blocks} of at most {plural(circuit.block, 'row')}"
             return CheckStatus.CONFIRMED, job.circuit, said
 
         yield self._check("circuit", "the circuit is the one that was ordered", circuit_cid, the_circuit)
@@ -170,7 +173,8 @@ class Auditor:
         check_compatible(inputs.circuit, inputs.table.profile, inputs.table.codebook.digest)
         check_evaluator(inputs.circuit, inputs.table.evaluator)
         report = check_circuit_statically(inputs.circuit, inputs.table.codebook, inputs.profile)
-        return CheckStatus.CONFIRMED, "", f"failure probability 2^{report.log2_failure:.0f} for each output"
+        likely = f"2^{report.log2_failure:.0f}" if report.log2_failure > NEVER else f"below 2^{NEVER}"
+        return CheckStatus.CONFIRMED, "", f"failure probability {likely} for each output"
 
     def _files(self, inputs: JobInputs) -> Iterator[AuditCheck]:
         used = set(inputs.circuit.files)
@@ -180,7 +184,7 @@ class Auditor:
             def the_files(files: list[EncodedFile] = files) -> Finding:
                 wrong = [file.column for file in files if self._root(file.cid) != file.root]
                 status = CheckStatus.WRONG if wrong else CheckStatus.CONFIRMED
-                detail = f"wrong: {', '.join(wrong)}" if wrong else f"{len(files)} files"
+                detail = f"wrong: {', '.join(wrong)}" if wrong else plural(len(files), "file")
                 return status, inputs.dataset.data_root, detail
 
             claim = f"the encrypted columns of shard {number} are under the data root"

@@ -17,7 +17,7 @@ from app.protocol.documents import MAX_DOCUMENT_BYTES
 from app.protocol.errors import DarkroomError, TryAgain
 from app.protocol.ids import Digest
 from app.protocol.market.receipt import Decision
-from app.protocol.policy.bits import describe_bits, person_limit
+from app.protocol.policy.bits import describe_bits, person_limit, tell_bits
 from app.protocol.policy.leakage import Released
 from app.protocol.policy.rules import license_limit, most_spent, spent_on
 from app.storage.cid import digest_to_cid
@@ -81,7 +81,7 @@ def _judge(market: Market, store: Store, entry: Released, before: Sequence[Relea
     held = market.license(job.license)
     policy = load_policy(store, manifest, held.policy)
     decision = Decision.from_bytes(store.read(digest_to_cid(job.decision), limit=MAX_DOCUMENT_BYTES))
-    said = f"{describe_bits(entry.micro_bits)} bits about each person"
+    said = f"{tell_bits(entry.micro_bits)} about each person"
     if decision.micro_bits != entry.micro_bits:
         return CheckStatus.WRONG, job.decision, f"{said}, but the decision says {describe_bits(decision.micro_bits)}"
     anyone, license = most_spent(manifest.table, entry, before)

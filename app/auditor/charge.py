@@ -8,7 +8,7 @@ from app.auditor.report import CheckStatus, Finding
 from app.execution.history import History, released_of
 from app.protocol.market.entities import ZERO, Job
 from app.protocol.market.receipt import Decision, OutputPolicy
-from app.protocol.policy.bits import describe_bits
+from app.protocol.policy.bits import tell_bits
 from app.protocol.policy.rules import rank_of
 from app.protocol.vocabulary import Verification
 
@@ -42,7 +42,7 @@ def charge(market: Market, store: Store, inputs: JobInputs, policy: OutputPolicy
             return CheckStatus.WRONG, digest, "no earlier release answers this query"
     else:
         expected = (entry.micro_bits, rank_of(entry), entry.query)
-        detail = f"{describe_bits(entry.micro_bits)} bits about each person, rank {rank_of(entry)}"
+        detail = f"{tell_bits(entry.micro_bits)} about each person, rank {rank_of(entry)}"
     said = (decision.micro_bits, decision.rank, decision.query)
     same = said == expected and (decision.released, decision.verified_by) == (entry.kind, policy.verify)
     return CheckStatus.CONFIRMED if same else CheckStatus.WRONG, digest, f"{detail}; {HOW[policy.verify]}"

@@ -116,6 +116,10 @@ class Market(Prepaid, DisputeGame):
         """Every contract's address by name."""
         return {name: contract.address for name, contract in self.client.contracts.items()}
 
+    def contract_name(self, address: str) -> str:
+        """Which contract of the market is at an address; "" where none is."""
+        return next((name for name, at in self.addresses.items() if at.lower() == address.lower()), "")
+
     @property
     def first_block(self) -> int:
         """The block from which on there can be events."""

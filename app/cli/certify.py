@@ -40,7 +40,7 @@ def certify(
     from app.client.certifying import order_certificate, plan_certificate
     from app.client.dataset import Dataset
     from app.client.place import OrderPlace
-    from app.protocol.policy.bits import MICRO, describe_bits
+    from app.protocol.policy.bits import MICRO, describe_bits, tell_bits
     from app.seal.keys import everybody
 
     session = CommandContext(role, as_json)
@@ -57,9 +57,9 @@ def certify(
         }
         for each in plan.questions
     ]
-    bits, left = describe_bits(plan.micro_bits), describe_bits(plan.micro_bits_left)
+    bits, left = tell_bits(plan.micro_bits), describe_bits(plan.micro_bits_left)
     session.out.err.print(rows_table(rows, title="Becomes public, with noise"))
-    session.out.say(f"{bits} bits about each person, of the {left} that are left.")
+    session.out.say(f"{bits} about each person, of the {left} that are left.")
     if plan.total <= most:
         session.out.ask(f"Order {len(rows)} answers for at most {dollars(most)} test dollars?", yes=yes)
 

@@ -16,7 +16,7 @@ from app.console.output import facts_table, rows_table
 from app.protocol.errors import NotFound, Unavailable, UsageError
 from app.protocol.market.entities import Job, JobState
 from app.protocol.market.money import dollars
-from app.protocol.policy.bits import describe_bits
+from app.protocol.policy.bits import tell_bits
 
 if TYPE_CHECKING:
     from app.client.index.client import IndexClient
@@ -95,7 +95,7 @@ def open_job(
         sent = buyer.open_job(license, chosen, sealing_key=session.buyer.sealing_key(), anew=anew, **place)
         value |= {"job": sent.value, "transaction": sent.tx, "gas": sent.gas, "ordered_before": False}
     shown = {**value, "price": dollars(value["price"]), "max_fee": dollars(value["max_fee"])}
-    shown |= {"micro_bits": f"{describe_bits(order.said.micro_bits)} bits about each person"}
+    shown |= {"micro_bits": f"{tell_bits(order.said.micro_bits)} about each person"}
     session.out.show(value, lambda out: out.print(facts_table(shown)))
 
 

@@ -12,6 +12,7 @@ from app.cli.context import AsJson, CommandContext
 from app.console.output import rows_table
 from app.files.private import write_private_once
 from app.protocol.errors import BadInput
+from app.protocol.plural import plural
 
 if TYPE_CHECKING:
     from ingestion.reading import Reading
@@ -148,13 +149,10 @@ def _table(made: TableReport) -> object:
             {
                 "column": row["column"],
                 "holds": row["kind"],
-                "from": _short(row["low"]),
-                "to": _short(row["high"]),
+                "range": " to ".join(each for each in (_short(row["low"]), _short(row["high"])) if each),
                 "missing": row["missing"],
                 "distinct": row["distinct"],
-                "code": row["code"],
-                "bins": row["bins"],
-                "bytes": row["bytes"],
+                "code": _code(row["code"], row["bins"]),
                 "lost": f"{row['lost']:.2%}" if column.published else "-",
             }
         )
@@ -162,6 +160,11 @@ def _table(made: TableReport) -> object:
         {key: escape(str(value)) if isinstance(value, str) else value for key, value in row.items()} for row in rows
     ]
     return rows_table(plain, title=f"{escape(made.profile.path.name)}: {made.profile.rows:,} rows")
+
+
+def _code(affine: str, bins: int) -> str:
+    """Both of a column's encodings in few words; what the first loses has a column of its own."""
+    return "; ".join(part for part in (affine.partition(", each ")[0], plural(bins, "bin") if bins else "") if part)
 
 
 def _short(value: object) -> str:

@@ -26,7 +26,7 @@ from app.storage.cid import digest_to_cid
 from fhe.arrays import I64
 from fhe.circuit.circuit import Circuit
 from fhe.circuit.codec import MAX_CIRCUIT_BYTES, decode
-from fhe.circuit.compatible import check_compatible, check_evaluator, same_codes
+from fhe.circuit.compatible import check_compatible, check_evaluator, packs, same_codes
 from fhe.compile.check import check
 from fhe.profile import EncryptionProfile
 from fhe.profiles import find
@@ -211,13 +211,15 @@ class Dataset:
         target: Any = None,
         fitted_on: FittedOn | None = None,
         missing: MissingAs | None = None,
+        selections: bool | None = None,
     ) -> Compiled:
         """A fitted model as a circuit of this dataset, held against the model itself (`fhe.compile.from_model`).
 
         A pipeline whose first step is a `CodebookEncoder` of this codebook says itself what it was fitted on.
 
         `check`: rows of the buyer's own to compare on as well, and `target` their labels, or the name of that column.
-        Errors: BadModel, TooLarge, MessageOverflow, NoiseOverflow.
+        `selections`: whether a network may select among encrypted tables, which is cheaper and takes a packing key; by
+        default where this dataset states that it has one. Errors: BadModel, TooLarge, MessageOverflow, NoiseOverflow.
         """
         from app.client.encoder import without_encoder
         from fhe.compile import from_model
@@ -233,6 +235,7 @@ class Dataset:
         return from_model(
             model, self.codebook, self.profile, columns=columns, n_bits=n_bits, check=check, target=target,
             fitted_on=fitted_on, missing=missing, lwe_bins=self.lwe_bins,
+            packs=packs(self.table) if selections is None else selections,
         )  # fmt: skip
 
     def _own_values(self, frame: Any, target: Any) -> dict[str, Any]:

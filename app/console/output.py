@@ -113,7 +113,7 @@ def facts_table(details: Mapping[str, Any], title: str = "") -> Table:
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     for name, value in details.items():
-        table.add_row(name.replace("_", " "), str(value))
+        table.add_row(name.replace("_", " "), _cell(value))
     return table
 
 
@@ -127,5 +127,16 @@ def rows_table(rows: Sequence[Mapping[str, Any]], title: str = "", empty: str = 
         numeric = isinstance(value, int | float) and not isinstance(value, bool)
         table.add_column(key.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
+        table.add_row(*(_cell(value) for value in row.values()))
     return table
+
+
+def _cell(value: Any) -> str:
+    """A value as people write it: nothing of a program's notation."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(_cell(each) for each in value) or "-"
+    return str(value)

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from app.console.output import rows_table
-from app.protocol.policy.bits import describe_bits
+from app.protocol.policy.bits import tell_bits
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,7 +41,7 @@ def _draw(console: Console, record: StoryRecord, jobs: list[dict[str, Any]], sec
             "rows": job["rows"],
             "accuracy": f"{job['accuracy']:.3f}",
             "labels as in the clear": f"{job['equal_rows']} of {job['rows']}",
-            "told of each person": f"{describe_bits(job['micro_bits'])} bit",
+            "told of each person": tell_bits(job["micro_bits"]),
             "audit": "every fact confirmed" if job["audit"]["complete"] else "NOT CONFIRMED",
         }
         for job in jobs

@@ -78,7 +78,7 @@ abstract contract DisputePlayers is DisputeWorld {
     function _claimed(Game memory game, uint64[] memory totals) internal view {
         game.shown = totals;
         game.claim.shown = keccak256(_packed(totals));
-        game.state.claim = keccak256(abi.encode(game.claim));
+        game.state.claim = keccak256(abi.encode(bytes32("rows"), game.claim));
         game.state.phase = game.claim.high - game.claim.low == 1 ? IDisputes.Phase.JUDGE : IDisputes.Phase.NARROW;
         game.state.deadline = uint40(block.timestamp + MOVE);
     }
@@ -124,7 +124,7 @@ abstract contract DisputePlayers is DisputeWorld {
         if (stretch > 0) game.claim.atLow = game.shown[stretch - 1];
         if (stretch < game.shown.length) game.claim.atHigh = game.shown[stretch];
         (game.claim.low, game.claim.high, game.claim.shown) = (low, high, 0);
-        game.state.claim = keccak256(abi.encode(game.claim));
+        game.state.claim = keccak256(abi.encode(bytes32("rows"), game.claim));
         game.state.phase = IDisputes.Phase.SHOW;
         game.state.deadline = uint40(block.timestamp + MOVE);
     }

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from app.protocol.data.dataset import Codebook, EncryptedTable
 from app.protocol.data.listing import published
-from app.protocol.errors import BadModel, MessageOverflow
+from app.protocol.errors import BadKey, BadModel, MessageOverflow
 from app.protocol.vocabulary import EvaluatorName
-from fhe.circuit.circuit import Circuit, Linear
+from fhe.circuit.circuit import Circuit, Linear, selects
 from fhe.profile import EncryptionProfile
 
 AGAIN = "Fit the model on this dataset's codes and compile it again: darkroom model compile."
@@ -58,11 +58,33 @@ def check_published(circuit: Circuit, table: EncryptedTable) -> None:
         )
 
 
-def check_dataset(circuit: Circuit, table: EncryptedTable) -> None:
-    """Whether a circuit was made for this dataset, which has all that it asks for. Errors: BadModel."""
+def packs(table: EncryptedTable) -> bool:
+    """Whether a table states that its evaluation key has a packing key; manifests without the key's roots do not."""
+    return table.key_roots is not None and table.key_roots.packs
+
+
+def check_packs(circuit: Circuit, *, packs: bool) -> None:
+    """Whether there is a packing key where a circuit needs one before it ends. Errors: BadKey."""
+    if selects(circuit) and not packs:
+        raise BadKey(
+            "This circuit selects among encrypted tables, which takes a packing key, and this dataset offers none.",
+            "Compile the model again for this dataset, which leaves selections out (darkroom model compile), or ask its"
+            " owner for a version that states one.",
+        )
+
+
+def check_reads(circuit: Circuit, table: EncryptedTable) -> None:
+    """Whether a circuit was made for this dataset, which publishes all that it reads. Errors: BadModel."""
     check_compatible(circuit, table.profile, table.codebook.digest)
     check_evaluator(circuit, table.evaluator)
     check_published(circuit, table)
+
+
+def check_dataset(circuit: Circuit, table: EncryptedTable) -> None:
+    """The same, and that its key, which is not at hand, has what the circuit needs. Errors: BadModel, BadKey."""
+    check_reads(circuit, table)
+    if table.evaluation_key is not None:  # without one no lookup is possible, which is said in other words
+        check_packs(circuit, packs=packs(table))
 
 
 def check_widths(circuit: Circuit, profile: EncryptionProfile) -> None:

@@ -50,6 +50,7 @@ def from_model(
     fitted_on: FittedOn | None = None,
     missing: MissingAs | None = None,
     lwe_bins: bool = False,
+    packs: bool = False,
 ) -> Compiled:
     """Compile a fitted model, or refuse it: the circuit says what the model says, within `fhe.compile.faithful`.
 
@@ -62,8 +63,9 @@ def from_model(
     refused. `missing` says what the model reads where the dataset publishes that a value is missing: the value that
     the codebook imputes ("impute"), or NaN ("nan"), which trees send where they learnt to; by default NaN for trees
     that read the columns' own values and know such directions (XGBoost, LightGBM, histogram boosting). `lwe_bins` says
-    that the dataset publishes its bins under the small key: trees read those, with fewer lookups.
-    Errors: BadModel, TooLarge, MessageOverflow, NoiseOverflow.
+    that the dataset publishes its bins under the small key: trees read those, with fewer lookups. `packs` says that its
+    evaluation key has a packing key: networks select among encrypted tables where that is cheaper, and such a circuit
+    runs on datasets with one only. Errors: BadModel, TooLarge, MessageOverflow, NoiseOverflow.
     """
     if isinstance(model, AdditiveModel):
         return additive_model(model, codebook, profile=profile, **({} if n_bits is None else {"n_bits": n_bits}))
@@ -72,4 +74,4 @@ def from_model(
 
     if not has(model, "predict") and origin(model) in ("builtins", "numpy"):
         raise BadModel(f"A {kind(model)} is no model.", "Hand in a fitted estimator: docs/models.md lists them.")
-    return compile_given(model, codebook, profile, columns, n_bits, check, target, fitted_on, missing, lwe_bins)
+    return compile_given(model, codebook, profile, columns, n_bits, check, target, fitted_on, missing, lwe_bins, packs)

@@ -39,6 +39,7 @@ def compile_given(
     fitted_on: FittedOn | None,
     missing: MissingAs | None = None,
     lwe_bins: bool = False,
+    packs: bool = False,
 ) -> Compiled:
     """See `fhe.compile.from_model`."""
     if n_bits is not None and not 2 <= n_bits <= 24:
@@ -48,7 +49,7 @@ def compile_given(
     own = OwnRows.of(check, target, [column.name for column in codebook.columns])
     features, names = feature_columns(codebook, inside, columns, own.order if own is not None else None)
     space = read_as(model, features, names if inside is model else None, own, fitted_on)
-    digits = _in_digits(model, space, own, codebook, profile, n_bits)
+    digits = _in_digits(model, space, own, codebook, profile, n_bits, packs)
     if digits is not None:
         return digits
     if missing == "nan" or (missing is None and space.reading == "values" and reads_missing(model, space)):
@@ -84,11 +85,12 @@ def _in_digits(
     codebook: Codebook,
     profile: EncryptionProfile,
     n_bits: int | None,
+    packs: bool,
 ) -> Compiled | None:
     """Neighbours and networks, which read wide values under encryption; None for other models."""
     if is_neighbours(core(model, Inputs.of(space)).model):
         return compile_neighbours(model, space, own, codebook, profile, n_bits)
-    return compiled_network(model, space, own, codebook, profile, n_bits)
+    return compiled_network(model, space, own, codebook, profile, n_bits, packs)
 
 
 def _weight_bits(compiled: Compiled) -> int:

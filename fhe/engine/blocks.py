@@ -21,10 +21,11 @@ from app.protocol.errors import BadKey
 from app.protocol.ports import Progress
 from fhe.arrays import U64
 from fhe.circuit.circuit import Circuit, Linear
+from fhe.circuit.compatible import check_packs
 from fhe.circuit.cost import cost
 from fhe.circuit.well_formed import check_form
 from fhe.engine.core import BackendName, Core
-from fhe.engine.evaluate import check_packing, combine_for, core_for, output_ciphertexts
+from fhe.engine.evaluate import combine_for, core_for, output_ciphertexts
 from fhe.engine.linear import evaluate_bodies, mask_batches
 from fhe.engine.output import FORMS, HEADER, MAGIC, PACKED_BITS, Form, choose_form, lwe_bits, lwe_bytes, payload_bytes
 from fhe.engine.results import CiphertextSink, LweResults, PackedResults, Results
@@ -97,7 +98,7 @@ class BlockPlan:
         if not self.linear:
             if key is None:
                 raise BadKey("This circuit has lookups, which need the dataset's evaluation key.", "Fetch it.")
-            check_packing(circuit, key)
+            check_packs(circuit, packs=key.packing is not None)
             self.form = choose_form(profile, self.columns * self.outputs, key.packing is not None)
         self._a_place = 1 if self.linear else self.outputs  # places of one column
         cuts = self._linear_cuts(of.linear_words) if self.linear else self._lookup_cuts(of.lookup_units)

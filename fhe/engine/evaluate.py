@@ -15,7 +15,8 @@ from app.protocol.data.dataset import EncryptedTable
 from app.protocol.errors import BadKey, BadModel
 from app.protocol.ports import Progress
 from fhe.arrays import U64
-from fhe.circuit.circuit import Circuit, Linear, Lookup, rotating, selects
+from fhe.circuit.circuit import Circuit, Linear, Lookup, rotating
+from fhe.circuit.compatible import check_packs
 from fhe.circuit.well_formed import check_form
 from fhe.engine.backends import prepare
 from fhe.engine.core import BackendName, Core, check_parameters
@@ -66,7 +67,7 @@ def evaluate(
     check_runs_on(circuit, profile, table)
     core = core_for(profile, table, key, threads, backend)
     assert key is not None
-    check_packing(circuit, key)
+    check_packs(circuit, packs=key.packing is not None)
     result_rows = circuit.result_rows(rows)
     values = result_rows * len(last.bias)
     results = results_for(core, profile, values, packing=key.packing is not None)
@@ -76,15 +77,6 @@ def evaluate(
     for ciphertexts in output_ciphertexts(circuit, profile, table, source, first_row, rows, core, progress):
         taken.add(ciphertexts)
     return results.output(result_rows, last)
-
-
-def check_packing(circuit: Circuit, key: EvaluationKey) -> None:
-    """Whether a key has what a circuit packs with on the way. Errors: BadKey."""
-    if key.packing is None and selects(circuit):
-        raise BadKey(
-            "This circuit selects among encrypted tables, which takes a packing key, and this dataset has none.",
-            "Compile the model without selections, or ask the owner for a new version of the dataset.",
-        )
 
 
 def results_for(core: Core, profile: EncryptionProfile, values: int, *, packing: bool) -> Results:

@@ -10,7 +10,7 @@ from app.protocol.data.dataset import EncryptedTable
 from app.protocol.errors import RowsOutsideDataset
 from fhe.arrays import U16, U64
 from fhe.circuit.circuit import Circuit, Input
-from fhe.circuit.compatible import check_compatible, check_dataset, check_widths
+from fhe.circuit.compatible import check_compatible, check_reads, check_widths
 from fhe.profile import EncryptionProfile
 
 BATCH = 64  # chunks read at once: 1 MiB at N = 2048, one block of a store
@@ -118,5 +118,5 @@ def check_runs_on(circuit: Circuit, profile: EncryptionProfile, table: Encrypted
     Errors: BadModel, MessageOverflow.
     """
     check_compatible(circuit, profile.digest, table.codebook.digest)
-    check_dataset(circuit, table)
+    check_reads(circuit, table)
     check_widths(circuit, profile)

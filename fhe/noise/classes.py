@@ -35,7 +35,9 @@ their own deviations (`fhe.engine.factors.noise_gains`). One table is another ci
 
 A selection has the noise of its own rotation and packing, and of the entry that it takes: at most that of the noisiest
 one, whose own terms count as if they were one noise. As that is the entries' noise once more, all that they read and
-what comes out of it are one class. It may have no mask unless an entry is one ciphertext that has one.
+what comes out of it are one class where variances are added up. Their masks are not: what comes out has that of its own
+rotation, like any lookup, so that masks are compared without what entries join. It may have no mask unless an entry is
+one ciphertext that has one, or a constant that rounds to some digit.
 
 With W_c the sum of weights times 2^(shift to the row's width) with which a row reads ciphertext c, its variance is
 
@@ -126,13 +128,18 @@ class _Ciphertexts:
                 read = sorted({wire for form in forms for wire, _ in form})
                 most = max(self._deviation(form) for form in forms)
                 known = self._known[key] = self.inputs + len(self.sources)
-                single = (form[0][0] - self.inputs for form in forms if len(form) == 1)
                 self.sources.append(self.values[-1][source])
-                self.maskless.append(all(self.maskless[wire] for wire in single))
+                self.maskless.append(all(self._bare(*words[entry]) for entry in entries))
                 self.deviations.append(math.sqrt(own + most**2))
                 self.joined.append([known, *read])
             self._wires.append(self._known[key])
             self._widths.append(layer.width_out)
+
+    def _bare(self, form: Form, word: int) -> bool:
+        """Whether an entry may have no mask, and be no constant that rounds to some digit either."""
+        if not form:
+            return _small(2 * word, 2 * self._digit)
+        return len(form) > 1 or self.maskless[form[0][0] - self.inputs]
 
     def _deviation(self, form: Form) -> float:
         """Of a sum of lookups, in those of a bootstrap, as if they were one noise."""
@@ -167,7 +174,7 @@ def _products(layer: Lookup, rotation: I64) -> tuple[list[int], list[float]]:
 
 
 def _classes(found: _Ciphertexts) -> list[int]:
-    """The class of every ciphertext; each input is its own."""
+    """The class of every ciphertext's noise; each input is its own."""
     inputs = found.inputs
     classes = list(range(inputs + len(found.sources)))
     ignored = {inputs + number for number, none in enumerate(found.maskless) if none}
@@ -178,9 +185,6 @@ def _classes(found: _Ciphertexts) -> list[int]:
             ignored.update(kind for kind, count in read.items() if count > 1)
         first: dict[Hashable, int] = {}
         parent = list(range(len(classes)))
-        for one, *others in found.joined:
-            for other in others:
-                parent[_root(parent, classes[one])] = _root(parent, classes[other])
         for number, source in enumerate(found.sources):
             own, mask = classes[inputs + number], _mask(source, classes, sizes, ignored)
             parent[_root(parent, own)] = _root(parent, first.setdefault(mask, own))
@@ -189,9 +193,18 @@ def _classes(found: _Ciphertexts) -> list[int]:
         merged = [_root(parent, kind) for kind in classes]
         ignored = {_root(parent, kind) for kind in ignored}
         if merged == classes and ignored == before:
-            return classes
+            return _joined(classes, found.joined)
         classes = merged
     return [*range(inputs), *[inputs] * len(found.sources)]
+
+
+def _joined(classes: list[int], together: list[list[int]]) -> list[int]:
+    """Classes of noises, from those of masks: a selection and what its entries read are one."""
+    parent = list(range(len(classes)))
+    for one, *others in together:
+        for other in others:
+            parent[_root(parent, classes[one])] = _root(parent, classes[other])
+    return [_root(parent, kind) for kind in classes]
 
 
 def _root(parent: list[int], kind: int) -> int:

@@ -264,8 +264,9 @@ takeUp();
 function showOwn() {
   const account = wallet.account().toLowerCase();
   for (const each of elements("[data-only]", HTMLElement)) each.hidden = data(each, "only").toLowerCase() !== account;
-  for (const each of elements("[data-except]", HTMLElement))
-    each.hidden = data(each, "except").toLowerCase() === account;
+  for (const each of elements("[data-except]", HTMLElement)) {
+    each.classList.toggle("unseen", data(each, "except").toLowerCase() === account); // its place is kept
+  }
 }
 wallet.onChange(showOwn);
 document.body.addEventListener("htmx:afterSwap", () => {

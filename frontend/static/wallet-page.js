@@ -311,4 +311,5 @@ part("import-key").addEventListener("click", () =>
 
 await wallet.resumed;
 wallet.onChange(showWallet);
-await Promise.all([showKeys(), showSession()]);
+await Promise.allSettled([showKeys(), showSession()]);
+element("#wallet-page", HTMLElement).dataset.ready = "";

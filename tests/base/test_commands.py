@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -17,12 +19,22 @@ FOLDERS = ("app", "darkroom", "examples", "fhe", "ingestion", "contracts", "fron
 SKIPPED = {"node_modules", "__pycache__", "out", "cache", "artifacts", "vendor"}
 TEXTS = {".md", ".html", ".js", ".mjs", ".sol", ".toml", ".json", ".sh", ".yml", ".yaml", ".service", ""}
 NAMED = re.compile(r"(?<![\w./-])(?<!import )darkroom\s+([a-z][a-z-]*)(?![\w/-])(?:\s+([a-z][a-z-]*)(?![\w/-]))?")
+USED = re.compile(
+    r"(?<![\w./-])(?<!import )darkroom +([a-z][a-z-]*(?: +[a-z][a-z-]*)?)((?:(?!darkroom )[^\n`|#;&),])*)"
+)
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 TREE = typer.main.get_command(app)
 KNOWN = set(commands(TREE))
 GROUPS = {words[0] for words in KNOWN if len(words) > 1}
 
 
-def texts() -> Iterator[tuple[str, str]]:
+@cache
+def texts() -> tuple[tuple[str, str], ...]:
+    """All that anybody reads."""
+    return tuple(_texts())
+
+
+def _texts() -> Iterator[tuple[str, str]]:
     """(file, text): each string of Python, implicit joints closed; the whole of any other file."""
     files = [ROOT / "README.md", *(path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*")))]
     for path in files:
@@ -53,6 +65,31 @@ def test_every_command_that_a_text_names_exists() -> None:
     assert {file for file, _ in found} >= {"README.md", "docs/cli.md", "app/protocol/market/entities.py"}
     assert len(found) > 300
     assert [(file, " ".join(each)) for file, each in found if not exists(*each)] == []
+
+
+def options(words: str) -> set[str] | None:
+    """The options of the command that these words begin with; None where they are a group's or prose."""
+    for length in (2, 1):
+        name = tuple(words.split()[:length])
+        if name in KNOWN:
+            command: Any = TREE
+            for word in name:
+                command = command.commands[word]
+            return {each for option in command.params for each in (*option.opts, *option.secondary_opts)} | {"--help"}
+    return None
+
+
+def test_every_option_that_a_text_names_exists() -> None:
+    """Nor to an option that the command does not take."""
+    found = [
+        (file, words, option, known)
+        for file, text in texts()
+        for words, rest in USED.findall(text.replace("\\\n", " "))
+        for option in OPTION.findall(rest)
+        if (known := options(words)) is not None
+    ]
+    assert len(found) > 250
+    assert [each[:3] for each in found if each[2] not in each[3]] == []
 
 
 def test_a_groups_help_lists_its_commands() -> None:

@@ -63,3 +63,16 @@ def test_nothing_promises_an_object_where_a_list_comes() -> None:
     for path, text in TEXTS.items():
         for line in re.findall(r".*[Pp]rints? one\s+JSON object.*", text):
             assert path.name == "demo.md" or "benchmark" in str(path), (path, line)
+
+
+OWN_VARIABLES = {"DARKROOM_SERVICE", "DARKROOM_SUPERVISED"}  # which a node sets for its parts
+
+
+def test_every_variable_of_the_environment_is_documented() -> None:
+    """What the code reads stands in a document."""
+    name = re.compile(r"\bDARKROOM_[A-Z_]+\b")
+    read, told = set[str](), set[str]()
+    for path, text in TEXTS.items():
+        (read if path.suffix == ".py" else told).update(name.findall(text))
+    assert len(read) > 8
+    assert read - OWN_VARIABLES <= told

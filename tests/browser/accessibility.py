@@ -16,6 +16,11 @@ COLOURS = {  # all that a theme changes
     "runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]},
     "resultTypes": ["violations"],
 }
+# What moves by itself once it is seen, of the window's height: what anyone notices begins above `STILL`.
+SHIFTS = """window.shifted = 0; new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value;
+}).observe({ type: "layout-shift", buffered: true });"""
+STILL = 0.02
 TWO_FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 NARROW, WIDE = 360, 1280
 STICKING_OUT = """() => [...document.querySelectorAll("main :not(svg *)")]
@@ -66,16 +71,19 @@ def violations(page: Page, rules: dict[str, Any] = EVERYTHING) -> list[str]:
 
 
 def unusable(page: Page, paths: list[str], wait: int = 0) -> list[str]:
-    """What is wrong with pages for somebody: axe's findings in either theme, what is wider than its place, and what has
-    lost its shape.
+    """What is wrong with pages for somebody: axe's findings in either theme, what is wider than its place, what has
+    lost its shape, and what moves while it loads.
 
     The page's window is left 360 px wide.
     """
     found: list[str] = []
+    page.add_init_script(SHIFTS)
     for path in paths:
         page.emulate_media(color_scheme="light")
         page.goto(path)
         page.wait_for_timeout(wait)
+        if (moved := page.evaluate("window.shifted")) >= STILL:
+            found.append(f"{path} moves by {moved:.3f} while it loads")
         found += violations(page)
         page.emulate_media(color_scheme="dark")
         page.evaluate(TWO_FRAMES)  # styles follow with the next frame

@@ -27,7 +27,7 @@ from tests.browser.acting import follow
 from tests.browser.conftest import Visit
 from tests.browser.states import States
 from tests.browser.tour import troubles
-from tests.support.english import english_in
+from tests.support.english import english_in, stuck
 from tests.support.market import open_market, set_stage
 from tests.support.site import Site, serve
 
@@ -129,7 +129,8 @@ def missing(page: Page, path: str, words: list[str]) -> list[str]:
     """Which of these words a page does not say to somebody without scripts."""
     page.goto(path)
     said = " ".join(page.inner_text("main").split())
-    return [f"{path}: {each}" for each in words if each not in said]
+    together = [f"{path}: without a space: {each}" for each in stuck(page.inner_html("main"))]
+    return [f"{path}: {each}" for each in words if each not in said] + together
 
 
 def test_every_state_of_a_job_is_told(here: Site, world: States, visit: Visit) -> None:
@@ -172,6 +173,7 @@ def test_every_state_is_told_in_german(here: Site, world: States, visit: Visit) 
     for path in troubles(world):
         page.goto(path)
         left += [f"{path}: {each}" for each in english_in(page.inner_text("main"))]
+        left += [f"{path}: {each}" for each in stuck(page.inner_html("main"))]
     assert [each for each in left if not each.endswith(": Made for a test.")] == []
 
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
 from app.client.buyer import Buyer
 from app.client.dataset import Dataset
 from app.client.models import Model
-from app.protocol.errors import DarkroomError
+from app.client.verdict import verdict
+from app.protocol.data.dataset import KeyRoots
+from app.protocol.errors import BadKey, DarkroomError
+from app.protocol.market.entities import ZERO
 from app.protocol.market.receipt import OutputPolicy
 from app.seal.keys import SealingKey
+from fhe.circuit.circuit import Linear, Selection
 from fhe.circuit.codec import encode
 from tests.client.conftest import Run
 from tests.support.market import BITS, DOLLAR, HOUR
@@ -140,3 +145,19 @@ def test_all_doors_say_the_same(scene: MarketNode, buyer: Buyer, model: Model, d
     assert said == dict.fromkeys(said, case.code)
     assert (scene.market.balance(buyer.account.address), scene.market.job_count()) == before
     assert all(each in said for each in DOORS) or not case.code
+
+
+def test_what_selects_is_refused_before_anybody_pays(buyer: Buyer, model: Model, scene: MarketNode) -> None:
+    """A circuit that needs a packing key, on a dataset that states none: at the order's first look, with what to do."""
+    opened, license = Dataset.open(buyer.network, 1), sold(scene, Case(""))
+    last = model.circuit.layers[-1]
+    assert isinstance(last, Linear)
+    chosen = Selection(last.width, np.array([0]), np.zeros((1, 2), np.int64))
+    circuit = replace(model.circuit, layers=(last, chosen, last), centred=True, shared=True)
+    for packs in (None, False):
+        roots = None if packs is None else KeyRoots(keyswitch=ZERO, points=ZERO, packs=packs)
+        table = opened.table.model_copy(update={"evaluation_key": "a", "key_roots": roots})
+        dataset = replace(opened, manifest=opened.manifest.model_copy(update={"table": table}))
+        with pytest.raises(BadKey, match="packing key") as refused:
+            verdict(dataset, circuit, 20, license=license)
+        assert "Compile the model again for this dataset" in refused.value.next_step

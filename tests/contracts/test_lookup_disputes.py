@@ -13,6 +13,7 @@ from app.protocol.errors import Reverted
 from app.protocol.market.disputes import Dispute, DisputePhase, LineMove, LookupClaim, Verdict
 from app.protocol.market.entities import JobState
 from fhe.engine.trace.finder import false_term
+from fhe.engine.trace.lookup_game import LineProof
 from fhe.engine.trace.tape import LookupTape
 from fhe.profiles import insecure_test_profile
 from tests.support.disputes import Claimed
@@ -211,3 +212,28 @@ def test_moves_are_tied_to_what_was_said(court: LookupTrial) -> None:
         player, tape = (executor, false) if over.phase.executors else (buyer, None)
         over = market.move_on_line(player, over, *header, game.move(over, tape)).value
     assert over.verdict is Verdict.CONVICTED
+
+
+def test_a_lookup_is_no_published_wire(court: LookupTrial) -> None:
+    """Its number is behind theirs, where a program has other records, or zeros: no word of a file or a mask is read by
+    those, which would convict an honest executor.
+    """
+    court.ordered(rows=5, replicas=1)
+    truth, market, buyer = court.honest(), court.market, court.stage.buyer
+    court.revealed([truth])
+    game, header, value = court.lookup_game(), court.program.header, 3 * 65 + 7
+    dispute = court.challenge(buyer, 0, value)
+    dispute = court.answered(dispute, truth, *map(list, game.sums(*court.place(value))))
+    claim = dispute.summed
+    assert claim is not None
+    evidence = game.sum_evidence(claim, 1, dispute.totals, dispute.words)
+    lookup = game.named(claim, 1, dispute.totals, dispute.words)
+    assert lookup is not None
+    proof = LineProof()
+    game._datum(proof, claim.row, court.program.inputs + lookup, claim.word)
+    read = replace(evidence, roots=(), proof=proof.data)
+    with pytest.raises(Reverted):
+        market.judge_sum_dispute(buyer, dispute, header, court.tables, 1, read)
+    assert isinstance(market.node, EmbeddedChain)
+    market.node.advance(market.move_window() + 60)
+    assert market.expire_dispute(buyer, dispute).value.verdict is Verdict.CLEARED

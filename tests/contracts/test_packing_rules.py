@@ -53,7 +53,7 @@ class Rules:
             lambda number: store.read(files[number].cid, limit=1 << 30), lambda: [each.root for each in files],
         )  # fmt: skip
         number = len(program.lookups.lookups) + VALUES
-        tape = self.game.tape(FIRST_ROW, number)
+        tape = self.game.line(FIRST_ROW, number)
         assert isinstance(tape, PackingTape)
         self.tape = tape
         tree = int(program.lookups.header[12])

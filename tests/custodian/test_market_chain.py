@@ -194,7 +194,7 @@ def test_an_audit_works_the_charge_out_again(scene: CustodianOnChain) -> None:
     rounds = [check for checks in found for check in checks.values() if check.fact in ("commitment", "agreement")]
     assert ([check.status for check in rounds], len(rounds)) == ([CheckStatus.CONFIRMED] * 9, 9)
     assert [checks[CHARGE].detail.split(";")[0] for checks in found] == [
-        "a refusal gives nothing away", "an answer that was given before", "1 bits about each person, rank 1",
+        "a refusal gives nothing away", "an answer that was given before", "1 bit about each person, rank 1",
     ]  # fmt: skip
     assert [checks[PLACE].detail for checks in found] == [f"number {n} of 3 on dataset 1" for n in (3, 2, 1)]
     report = audit_budget(scene.stage.market, scene.world.store, scene.stage.dataset)

@@ -6,13 +6,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from app.chain.evm.embedded import EmbeddedChain
 from app.chain.market import Market
 from app.chain.node import DevNode
 from app.chain.wallet.account import Account
 from app.dispute.lines import Lines
-from app.dispute.player import Player
+from app.dispute.made import Played
+from app.dispute.player import Player, running
 from app.dispute.truth import JobTruth
 from app.execution.execute import Evaluation, execute
 from app.execution.inputs import load_job_inputs
@@ -31,6 +33,14 @@ WEIGHTS = [[17, -4, 9, 30, 2, 8, -11, 5], [0, 3, 0, -1, 0, 0, 2, 0]]
 CIRCUITS = {block: linear_circuit(WEIGHTS, block=block) for block in (0, 20)}  # 20: sums over rows
 ROWS, FIRST = 40, 3
 DAY = 24 * HOUR
+STAKE = 1000 * DOLLAR  # ten jobs' worth
+
+
+class Moves(Protocol):
+    """Somebody with a part in a job's disputes."""
+
+    def moves(self, job: Job) -> Iterator[Played]:
+        """Make what moves it likes."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +88,12 @@ class Arena:
 
     @property
     def market(self) -> Market:
-        """On an embedded chain."""
+        """Of the stage."""
         return self.stage.market
 
     def order(self, circuit: Circuit, replicas: int = 2, program: str = "") -> tuple[Job, list[Account]]:
         """A job that states its program, or another, and its executors."""
+        self.renew()
         self.world.store.put(encode(circuit))
         program = program or stated_program(circuit, self.world.profile, self.world.manifest.table, ROWS)
         number = self.stage.open(
@@ -91,6 +102,19 @@ class Arena:
         )  # fmt: skip
         drawn = [self.stage.by_address(each) for each in self.stage.draw(number)]
         return self.market.job(number), drawn
+
+    def renew(self) -> None:
+        """Whoever could not be drawn puts down more: convictions take stakes, jobs that nobody settles hold them, and
+        opponents who are silent let hours pass. However many jobs were played before, the next one finds executors.
+        """
+        rules, now = self.market.draw_rules(), self.market.node.now()
+        for each in self.stage.providers:
+            record = self.market.provider(each.address)
+            late = record.heartbeat + rules.heartbeat_window // 2 < now
+            if late or not record.seat or record.bond - record.locked < 2 * rules.stake_floor:
+                self.market.faucet(each, STAKE)
+                terms = {"fixed_fee": record.fixed_fee, "price": record.price, "capacity": record.capacity}
+                self.market.register_provider(each, bond=STAKE, **terms)
 
     def honest(self, job: Job) -> Evaluation:
         """The true result."""
@@ -109,22 +133,22 @@ class Arena:
         """An honest one."""
         return Player(self.market, self.world.store, account, self.lines)
 
-    def play(self, job: int, players: Sequence[Player], own: Evaluation, accusers: Sequence[Player]) -> Job:
+    def play(self, job: int, players: Sequence[Moves], own: Evaluation, accusers: Sequence[Player]) -> Job:
         """Until nothing runs: everybody moves, who is silent runs out of time; the job then."""
         node = self.market.node
         assert isinstance(node, DevNode)
         for _ in range(60):
             moved = 0
             for player in players:
-                if player in accusers:
+                if isinstance(player, Player) and player in accusers:
                     record = self.market.job(job)
                     moved += len([player.accuse(record, each) for each in player.accusations(record, own)])
                 moved += len(list(player.moves(self.market.job(job))))
-            running = players[0].running(self.market.job(job))
-            if not moved and not running:
+            disputes = running(self.market, self.market.job(job))
+            if not moved and not disputes:
                 return self.market.job(job)
             if not moved:
-                node.advance(min(each.deadline for each in running) - node.now() + 1)
+                node.advance(min(each.deadline for each in disputes) - node.now() + 1)
         raise AssertionError("disputes that do not end")
 
 
@@ -138,9 +162,11 @@ def forged(own: Evaluation, word: int, change: int) -> Evaluation:
 
 
 @contextmanager
-def arena(folder: Path, providers: int = 4, world: EncryptedDataset | None = None) -> Iterator[Arena]:
-    """A fresh one, with a dataset under the reference profile unless another `world` is given."""
-    chain = EmbeddedChain(folder / "chain.sqlite")
+def arena(
+    folder: Path, providers: int = 4, world: EncryptedDataset | None = None, node: DevNode | None = None
+) -> Iterator[Arena]:
+    """A fresh one on an embedded chain or `node`, with a dataset under the reference profile or a given `world`."""
+    chain = node or EmbeddedChain(folder / "chain.sqlite")
     stage = set_stage(open_market(chain, folder / "deployment.json"), providers)
     world = world or EncryptedDataset(folder / "world")
     stage.publish(world.records[1])
@@ -149,4 +175,5 @@ def arena(folder: Path, providers: int = 4, world: EncryptedDataset | None = Non
         max_rows=10**6, duration=300 * DAY, policy=world.manifest.policy.digest, **BITS,
     )  # fmt: skip
     yield Arena(stage, world, stage.market.buy_license(stage.buyer, offer.value).value)
-    chain.close()
+    if isinstance(chain, EmbeddedChain):
+        chain.close()

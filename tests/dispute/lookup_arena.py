@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from app.chain.node import DevNode
 from app.chain.wallet.account import Account
 from app.dispute.lines import Lines
 from app.dispute.lookup_truth import LookupTruth
@@ -45,22 +46,28 @@ def knows(patch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def lookup_arena(folder: Path, providers: int = 6) -> Iterator[Arena]:
+def lookup_arena(folder: Path, providers: int = 6, node: DevNode | None = None) -> Iterator[Arena]:
     """A market with a dataset whose key does not pack, and whose manifest says its roots."""
-    with arena(folder, providers, EncryptedDataset(folder / "world", insecure=PROFILE, roots=True)) as town:
+    with arena(folder, providers, EncryptedDataset(folder / "world", insecure=PROFILE, roots=True), node) as town:
         town.lines = Lines(beside=False)
         yield town
 
 
 def corrupted(own: Evaluation, value: int, word: int, change: int) -> Evaluation:
     """The same with another word in a ciphertext, and a receipt that says so."""
+    return with_words(own, value, {word: int(words_of(own)[value * (SIZE + 1) + word]) + change})
+
+
+def with_words(own: Evaluation, value: int, others: Mapping[int, int]) -> Evaluation:
+    """The same with these rounded words in a ciphertext, modulo what has room, and a receipt that says so."""
     bits, data = lwe_bits(PROFILE), bytearray(own.output)
-    start = 24 + value * lwe_bytes(SIZE, bits) + word // 2 * (bits // 4)
-    place = slice(start, start + bits // 4)
-    pair = int.from_bytes(data[place], "little")
-    words = [pair % (1 << bits), pair >> bits]
-    words[word % 2] = (words[word % 2] + change) % (1 << bits)
-    data[place] = (words[0] | words[1] << bits).to_bytes(bits // 4, "little")
+    for word, said in others.items():
+        start = 24 + value * lwe_bytes(SIZE, bits) + word // 2 * (bits // 4)
+        place = slice(start, start + bits // 4)
+        pair = int.from_bytes(data[place], "little")
+        words = [pair % (1 << bits), pair >> bits]
+        words[word % 2] = said % (1 << bits)
+        data[place] = (words[0] | words[1] << bits).to_bytes(bits // 4, "little")
     named = {"output": file_cid(bytes(data)), "output_root": root_of(data)}
     return Evaluation(own.receipt.model_copy(update=named), bytes(data))
 
@@ -84,7 +91,7 @@ class LyingTruth(LookupTruth):
     def line(self, row: int, lookup: int) -> LookupTape | None:
         """False somewhere, or nowhere."""
         true = super().line(row, lookup)
-        assert true is not None
+        assert isinstance(true, LookupTape)
         return FalseTape(true, self.liar.others(true))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -27,11 +28,11 @@ def facts_of(rng: random.Random) -> Facts:
     return Facts(rng.randrange(WORD), products, first=rng.randrange(1, 1 << 20))
 
 
-def lied(rng: random.Random, facts: Facts, word: int) -> Totals:
+def lied(rng: random.Random, facts: Facts, word: int, kind: str) -> Totals:
     """Totals that end where they have to and that the contract takes: wrong from one place on, everywhere, or of
     another number.
     """
-    kind, place = rng.choice(["late", "noise", "more", "fewer"]), rng.random()
+    place = rng.random()
 
     def totals(claim: RowsClaim) -> tuple[int, ...]:
         said = list(facts.totals(claim))
@@ -98,12 +99,14 @@ def played(game: Game, honest: Address, opponent: Opponent) -> Verdict:
     raise AssertionError("a dispute that does not end")
 
 
-def liar_is_convicted(rng: random.Random) -> None:
-    """An executor whose value is false, against an honest challenger."""
+def liar_is_convicted(rng: random.Random) -> str:
+    """An executor whose value is false, against an honest challenger; the kind of its totals."""
     facts = facts_of(rng)
     word = (facts.word + rng.choice([1, 1 << 63, rng.randrange(1, WORD)])) % WORD
-    opponent = Opponent(rng, lied(rng, facts, word), rng.choice([0, 2, 4, 99, 99]))
+    kind = rng.choice(["late", "noise", "more", "fewer"])
+    opponent = Opponent(rng, lied(rng, facts, word, kind), rng.choice([0, 2, 4, 99, 99]))
     assert played(Game(facts, word), CHALLENGER, opponent) is Verdict.CONVICTED
+    return f"{kind} in {'a row' if len(facts.products) == 1 else 'a sum over rows'}"
 
 
 def griefer_loses(rng: random.Random) -> None:
@@ -123,11 +126,14 @@ def test_every_liar_is_convicted_and_nobody_honest(seed: int) -> None:
 
 @pytest.mark.deep
 def test_ten_thousand_of_each() -> None:
-    """The same, over more places, sizes and strategies."""
+    """The same, over more places, sizes and strategies, told by kind."""
+    convicted = Counter[str]()
     for seed in range(10_000):
         rng = random.Random(f"deep {seed}")
-        liar_is_convicted(rng)
+        convicted[liar_is_convicted(rng)] += 1
         griefer_loses(rng)
+    print(f"\n{convicted.total()} liars convicted, as many honest cleared: {dict(sorted(convicted.items()))}")
+    assert len(convicted) == 8
 
 
 def test_nothing_is_due_to_others_or_too_late() -> None:

@@ -18,5 +18,14 @@ def english_in(text: str) -> list[str]:
     return [line for line in lines if WORDS.search(line) and line not in SAME and not CODE.search(line)]
 
 
+def stuck(page: str) -> list[str]:
+    """Where two sentences of a page's HTML stand without a space between them."""
+    text = ELEMENT.sub("\n", INLINE.sub("", page))
+    return [line.strip() for line in text.splitlines() if STUCK.search(line)]
+
+
+STUCK = re.compile(r"[a-zäöüß]{2}[.!?](?:[A-ZÄÖÜ][a-zäöüß]|\d)")
+INLINE = re.compile(r"</?(?:a|abbr|b|code|em|i|q|small|strong|sup)\b[^>]*>")
+ELEMENT = re.compile(r"<[^>]*>")
 CODES = re.compile(rf"\b({'|'.join(reason.value for reason in Reason)})$")  # behind a sentence, for machines
 CODE = re.compile(r"darkroom |curl |SELECT |dataset\.|import |--[a-z]")

@@ -11,12 +11,13 @@ from app.chain.node import DevNode
 from app.chain.wallet.account import Account
 from app.execution.source import StoreSource
 from app.protocol.market.disputes import WORD, Dispute, DisputePhase
+from fhe.arrays import U64
 from fhe.engine.trace.lookup_game import LookupGame
 from fhe.engine.trace.lookups import KeyTables
 from fhe.engine.trace.packing import PackingShape, PackingTape
 from fhe.engine.trace.program import JobProgram, program_of, proven
 from fhe.engine.trace.slots import Tape
-from fhe.engine.trace.tape import LookupTape
+from fhe.engine.trace.tape import LookupTape, TapeShape
 from fhe.evaluation_key import EvaluationKey
 from fhe.profile import EncryptionProfile
 from tests.support.custody import tree_circuit
@@ -31,11 +32,11 @@ class _False(Tape):
     def __init__(self, true: Tape, changes: dict[int, int]) -> None:
         """`changes`: what is added to words, by place."""
         self.__dict__.update({name: value for name, value in vars(true).items() if name != "_trees"})
-        self._kept, self._changes = {}, changes
+        self._true, self._kept, self._changes = true, {}, changes
 
-    def slot(self, number: int):  # type: ignore[no-untyped-def]
+    def slot(self, number: int) -> U64:
         """The true words, but for the changes."""
-        words = super().slot(number)  # type: ignore[safe-super]
+        words = self._true.slot(number).copy()
         for place, change in self._changes.items():
             if place // self.shape.slot == number:
                 inside = place % self.shape.slot
@@ -163,19 +164,24 @@ def lookup_trial(node: DevNode, folder: Path, profile: EncryptionProfile, *, pro
     return LookupTrial(base.stage, base.world, circuit)
 
 
-def kinds(shape) -> list[tuple[int, int]]:  # type: ignore[no-untyped-def]
-    """Stretches of a line, one for each rule."""
+def named_kinds(shape: TapeShape) -> dict[str, tuple[int, int]]:
+    """Stretches of a line, one for each rule; of the steps, the first and the last."""
     s = shape
-    found = [
-        (0, s.terms * (s.size + 1)), (s.sums_at, s.sums_at + (s.size + 1) * (s.terms + 1)),
-        (s.switch_at, s.switch_at + (s.steps + 1) * (s.size + 1)), (s.small_at, s.small_at + s.steps + 1),
-        (s.lost_at, s.lost_at + s.steps + 1), (s.turns_at, s.turns_at + s.steps + 1),
-        (s.start_at, s.start_at + 2 * s.size),
-    ]  # fmt: skip
+    found = {
+        "wires": (0, s.terms * (s.size + 1)),
+        "totals": (s.sums_at, s.sums_at + (s.size + 1) * (s.terms + 1)),
+        "switch": (s.switch_at, s.switch_at + (s.steps + 1) * (s.size + 1)),
+        "small": (s.small_at, s.small_at + s.steps + 1),
+        "lost": (s.lost_at, s.lost_at + s.steps + 1),
+        "turns": (s.turns_at, s.turns_at + s.steps + 1),
+        "step 0": (s.start_at, s.start_at + 2 * s.size),
+    }
     for step in (0, s.steps - 1):
-        found += [(s.stage_at(step, stage), s.stage_at(step, stage + 1)) for stage in range(2 * s.depth + 2)]
+        for stage in range(2 * s.depth + 2):
+            found[f"stage {stage} of step {step}"] = s.stage_at(step, stage), s.stage_at(step, stage + 1)
         added = s.stage_at(step, 0) + s.last_at
-        found += [(added, added + 2 * s.size), (added + 2 * s.size, added + 4 * s.size)]
+        found[f"added by step {step}"] = added, added + 2 * s.size
+        found[f"step {step + 1}"] = added + 2 * s.size, added + 4 * s.size
     return found
 
 
@@ -189,3 +195,8 @@ def packing_kinds(shape: PackingShape) -> list[tuple[int, int]]:
     found += [(shape.join_at(joins), shape.join_at(joins + 1)) for joins in range(1, shape.depth + 1)]
     out, _ = shape.out_at(0)
     return [*found, (out, out + shape.size), (out + shape.size, out + 2 * shape.size)]
+
+
+def kinds(shape: TapeShape) -> list[tuple[int, int]]:
+    """The same without names."""
+    return list(named_kinds(shape).values())

@@ -128,7 +128,10 @@ def search(
     limit: int = 24,
     after: str | None = None,
 ) -> CataloguePage:
-    """A page of what fits, in this order, with facets over everything that fits. Errors: BadInput."""
+    """A page of what fits, in this order, with facets over everything that fits.
+
+    Errors: BadInput; NotKept inside of `kept_only`, where more than the page's own entries would have to be read.
+    """
     page_limit(limit)
     facts = listings(session)
     fits = fitting(session, facts, wanted or CatalogueFilter())

@@ -20,7 +20,7 @@ from sqlmodel import Session
 
 from app.market.db.columns import amount_of, amount_text
 from app.market.db.tables import ListingRow, TermRow, sql
-from app.market.queries.counting import counted
+from app.market.queries.counting import counted, must_make
 
 Mask = NDArray[np.bool_]
 Ints = NDArray[np.int64]
@@ -91,6 +91,7 @@ class Listings:
         """Datasets that have a word which begins so."""
         found = self._words.get(word)
         if found is None:
+            must_make()
             terms = sql(TermRow).c
             query = select(terms.dataset).where(terms.term >= word, terms.term < word + LAST_CHARACTER)
             having = np.fromiter(session.execute(query).scalars(), np.int64)
@@ -119,6 +120,7 @@ class Listings:
         """Places of all datasets, ordered by a number and then by the dataset's own, both in one direction."""
         key = (name, descending)
         if key not in self._orders:
+            must_make()
             rising = np.lexsort((self.ids, self.numbers[name]))
             self._orders[key] = rising[::-1] if descending else rising
         return self._orders[key]

@@ -119,6 +119,11 @@ def default_person_limit(codebook: Codebook) -> int:
     return max(row_micro_bits(codebook) // 4, LEAST_PERSON_BITS * MICRO)
 
 
+def tell_bits(micro: int) -> str:
+    """Micro-bits for people, with their unit: "1 bit", "3.5 bits"."""
+    return f"{describe_bits(micro)} {'bit' if micro == MICRO else 'bits'}"
+
+
 def describe_bits(micro: int) -> str:
     """Micro-bits for people, in bits."""
     bits = micro / MICRO

@@ -43,6 +43,9 @@ abstract contract LinearGame is ReceiptCourt {
         Leaves.Leaf word;
     }
 
+    /// @dev What a digest of a claim begins with: other games' claims have as many words, and the same phases.
+    bytes32 private constant GAME = "rows";
+
     /// @notice Stretches in which a look cuts a sum over rows.
     uint256 public constant FAN = 128;
 
@@ -92,7 +95,7 @@ abstract contract LinearGame is ReceiptCourt {
         claim.low = uint64(low + (high - low) * stretch / parts);
         claim.high = uint64(low + (high - low) * (stretch + 1) / parts);
         claim.shown = bytes32(0);
-        state.claim = keccak256(abi.encode(claim));
+        state.claim = _digestOf(claim);
         _keep(dispute, state, Phase.SHOW);
         emit DisputeShown(dispute, state.job, state, claim, "");
     }
@@ -101,7 +104,7 @@ abstract contract LinearGame is ReceiptCourt {
     ///         `narrow`; of one row, those before and after each term.
     function show(uint256 dispute, Dispute memory state, Claim memory claim, bytes calldata totals) external {
         _turn(dispute, state, Phase.SHOW, state.executor);
-        if (keccak256(abi.encode(claim)) != state.claim) revert WrongClaim();
+        if (_digestOf(claim) != state.claim) revert WrongClaim();
         _show(dispute, state, claim, totals);
     }
 
@@ -170,12 +173,16 @@ abstract contract LinearGame is ReceiptCourt {
             revert WrongTotals();
         }
         claim.shown = keccak256(totals);
-        state.claim = keccak256(abi.encode(claim));
+        state.claim = _digestOf(claim);
         _keep(dispute, state, next);
         emit DisputeShown(dispute, state.job, state, claim, totals);
     }
 
+    function _digestOf(Claim memory claim) private pure returns (bytes32) {
+        return keccak256(abi.encode(GAME, claim));
+    }
+
     function _checkClaim(Dispute memory state, Claim memory claim, bytes calldata totals) private pure {
-        if (keccak256(abi.encode(claim)) != state.claim || keccak256(totals) != claim.shown) revert WrongClaim();
+        if (_digestOf(claim) != state.claim || keccak256(totals) != claim.shown) revert WrongClaim();
     }
 }

@@ -155,6 +155,8 @@ library Tables {
         view
         returns (uint64)
     {
+        // Behind the published wires there are lookups: of those no file has a word.
+        if (asked.wire >= program.inputs) revert Leaves.WrongProof();
         Source memory source;
         uint256 shard = uint256(next(reader));
         _findRow(program, asked, source, shard, reader);

@@ -10,7 +10,7 @@ import numpy as np
 from app.protocol.data.dataset import Codebook
 from app.protocol.errors import BadModel
 from fhe.arrays import I64
-from fhe.circuit.circuit import Circuit, Input, Layer, Linear, Lookup
+from fhe.circuit.circuit import Circuit, Input, Layer, Linear, Selection
 from fhe.compile.check import input_ranges
 from fhe.compile.digits.passes import Reading, groups
 from fhe.compile.digits.stages import Stages, WireSum, linear, sums_of
@@ -109,9 +109,15 @@ def widened(circuit: Circuit, width: int) -> list[Layer]:
     """The layers but the last, with lookups that it reads at `width`, which may be one bit more than before."""
     last = circuit.layers[-1]
     assert isinstance(last, Linear)
-    return [
-        replace(layer, width_out=max(width, layer.width_out))
-        if isinstance(layer, Lookup) and layer.width_out >= last.width
-        else layer
-        for layer in circuit.layers[:-1]
-    ]
+    found = list(circuit.layers[:-1])
+    for number, layer in enumerate(found):
+        if isinstance(layer, Linear) or not last.width <= layer.width_out < width:
+            continue
+        if isinstance(layer, Selection):  # entries come from lookups that are widened too, and need nothing
+            before = found[number - 1]
+            assert isinstance(before, Linear)
+            up, read = 1 << (width - before.width), set(layer.source.tolist())
+            sums = [each * up if row in read else each for row, each in enumerate(sums_of(before))]
+            found[number - 1] = linear(sums, width)
+        found[number] = replace(layer, width_out=width)
+    return found

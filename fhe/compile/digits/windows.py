@@ -9,6 +9,9 @@ is -1, 0 or 1 where x is below, inside or above what y tells apart. Each one or 
 read once more, as the message e + 2^k s, whose table gives e inside, nothing below and all of its bits above. That is
 negacyclic in twice the values less their mean, so that sums are *halves* of y. Where they are too noisy for what reads
 them one lookup more gathers them.
+
+With a packing key the window selects (`Clipping.selects`): inside, what was read below it, elsewhere a constant. One
+encrypted table of eight entries takes the place of S, s and all that reads them.
 """
 
 from __future__ import annotations
@@ -39,6 +42,8 @@ class Clipping:
     drop: int
     bits: int
     width_out: int
+    selects: bool = False  # the window reads an encrypted table: the dataset has a packing key
+    cut: int = 0  # bit of y at which what comes out is cut in two, to be gathered; 0: nowhere
 
     @property
     def bottom(self) -> int:
@@ -53,7 +58,12 @@ class Clipping:
     @property
     def fine(self) -> int:
         """The width of lookups that give what is subtracted, and a part of y."""
-        return max(self.width, self.bits + 2)
+        return max(self.width, self.bits + 2, self.selecting if self.selects else 0)
+
+    @property
+    def selecting(self) -> int:
+        """The width at which the window selects, and of what comes out: values and results both fit."""
+        return max(self.width, self.width_out)
 
 
 @dataclass(frozen=True)
@@ -119,7 +129,9 @@ def plan(asked: Clipping, noise: float, profile: EncryptionProfile) -> WindowPla
 
 
 def _gathering(asked: Clipping, window: int) -> int:
-    """Rotations after the window's, about: one for each selection."""
+    """Rotations after the window's, about: one for each part that a message tells apart, none where the window does."""
+    if asked.selects:
+        return 0
     return -(-max(0, window - asked.bottom) // SELECTED)
 
 
@@ -142,13 +154,18 @@ def _high(asked: Clipping, group: BitGroup) -> I64:
 
 
 def _low(asked: Clipping, group: BitGroup) -> I64:
-    """The same of a group's other bits, (1 or 2, entries)."""
+    """The same of a group's other bits, (1 to 3, entries): parts of y on both sides of a cut are apart."""
     places = np.arange(1 << (group.size - 1)) << group.first
     rows = [places - (int(places[-1]) >> 1)]
     if asked.bottom < group.last:
         number = places >> asked.bottom
-        rows.append(2 * number - number[-1])
+        rows += [2 * part - part[-1] for part in _cut(number, asked.cut) if part.any()]
     return np.array(rows, np.int64)
+
+
+def _cut(number: I64, at: int) -> list[I64]:
+    """Numbers without their bits from `at` on, and these; 0: the numbers."""
+    return [number & ((1 << at) - 1), number >> at << at] if at else [number]
 
 
 @dataclass(frozen=True)
@@ -167,11 +184,41 @@ class ClippedBits:
 
 def clipped_in_windows(stages: Stages, values: Sequence[WireSum], asked: Clipping, by: WindowPlan) -> list[WireSum]:
     """Twice min(max(x >> drop, 0), 2^bits - 1) of each value X, as sums of wires of `width_out`. Errors: TooLarge."""
+    left, parts = _below_window(stages, values, asked, by)
+    if parts and asked.selects:
+        return _by_encrypted_table(stages, left, asked, by, parts, range(asked.bits))
+    return _selected(stages, left, asked, by, _joined(parts))
+
+
+def gathered_in_windows(
+    stages: Stages, values: Sequence[WireSum], asked: Clipping, by: WindowPlan, width_out: int
+) -> list[WireSum]:
+    """The same, not twice but itself, with the noise of a lookup for each `PART` bits of y, as wires of `width_out`.
+
+    More than these need `asked.selects`, and are cut there (`asked.cut`). Errors: TooLarge.
+    """
+    if not asked.cut:
+        spans, halves = [range(asked.bits)], [clipped_in_windows(stages, values, asked, by)]
+    else:
+        left, parts = _below_window(stages, values, asked, by)
+        spans = [range(asked.cut), range(asked.cut, asked.bits)]
+        halves = [_by_encrypted_table(stages, left, asked, by, parts, span) for span in spans]
+    read = [
+        stages.look_up(own, span.stop + 1, [range(0, 1 << span.stop, 1 << span.start)] * len(own), width_out)
+        for span, own in zip(spans, halves, strict=True)
+    ]
+    return [sum(own, WireSum()) for own in zip(*read, strict=True)]
+
+
+def _below_window(
+    stages: Stages, values: Sequence[WireSum], asked: Clipping, by: WindowPlan
+) -> tuple[list[WireSum], list[ClippedBits]]:
+    """The values without the groups' bits, and what y has of these."""
     left, parts = list(values), list[ClippedBits]()
     for group in by.groups:
         left, own = _taken(stages, left, asked, group)
         parts += own
-    return _selected(stages, left, asked, by, _joined(parts))
+    return left, parts
 
 
 def _taken(
@@ -190,8 +237,10 @@ def _taken(
         middle = ((1 << group.last) - (1 << group.first)) >> 1
         left = [value - number - middle for value, number in zip(left, low[0], strict=True)]
         if len(low) > 1:
-            first = max(group.first, asked.bottom)
-            parts.insert(0, ClippedBits(first - asked.bottom, group.last - first, low[1]))
+            first, end = max(group.first, asked.bottom) - asked.bottom, group.last - asked.bottom
+            ends = [first, *([asked.cut] if first < asked.cut < end else []), end]
+            own = [ClippedBits(*each) for each in zip(ends, np.diff(ends).tolist(), low[1:], strict=False)]
+            parts = [*own, *parts]
     return left, parts
 
 
@@ -229,6 +278,8 @@ def _selected(
     stages: Stages, left: list[WireSum], asked: Clipping, by: WindowPlan, parts: Sequence[ClippedBits]
 ) -> list[WireSum]:
     """What comes out, from the window and the parts of y below it."""
+    if parts and asked.selects:
+        return _by_encrypted_table(stages, left, asked, by, parts)
     below, most = max(0, by.window - asked.bottom), (1 << asked.bits) - 1
     places = np.arange(1 << (asked.width - by.window)) << by.window
     number = np.minimum(places >> asked.bottom, most) >> below << below
@@ -248,10 +299,38 @@ def _selected(
     return out
 
 
-def gathered(stages: Stages, halves: Sequence[WireSum], bits: int, width_out: int) -> list[WireSum]:
-    """Halves of up to `PART` bits, with the noise of one lookup, as wires of `width_out`. Errors: TooLarge."""
-    table = [2 * number for number in range(1 << bits)]
-    return stages.look_up(halves, bits + 1, [table] * len(halves), width_out)
+def _by_encrypted_table(
+    stages: Stages, left: list[WireSum], asked: Clipping, by: WindowPlan, parts: Sequence[ClippedBits], span: range
+) -> list[WireSum]:
+    """The same of some bits of y, by one selection: inside it is all parts and the window's bits, else it is clipped.
+
+    Below zero the window is one of those that would be above, and the padding bit negates what these have.
+    """
+    below, most = max(0, by.window - asked.bottom), (1 << span.stop) - (1 << span.start)
+    own = [part for part in parts if part.first in span]
+    places = [place << by.window for place in range(1 << (asked.width - by.window))]
+    constants = [
+        2 * (place >> asked.bottom >> below << below & most) - most + sum(part.most for part in own)
+        if place < 1 << asked.top
+        else most
+        for place in places
+    ]
+    window = [value - (by.stray + 1) // 2 for value in left]
+    if own:
+        inside = [place < 1 << asked.top for place in places]
+        entries = [
+            [
+                sum((part.numbers[row] for part in own if within), WireSum((), constant))
+                for within, constant in zip(inside, constants, strict=True)
+            ]
+            for row in range(len(left))
+        ]
+        up = 1 << (asked.selecting - asked.width)
+        found = stages.select([value * up for value in window], asked.selecting, entries, negacyclic=True)
+    else:
+        wide, table = asked.selecting, np.array([constants])
+        found = _looked_up(stages, window, asked.width, table, asked, negacyclic=True, width_out=wide)[0]
+    return [each + most for each in found]
 
 
 def sign_plan(width: int, noise: float, profile: EncryptionProfile) -> WindowPlan | None:

@@ -52,6 +52,7 @@ class _Handed:
     codebook: Codebook
     profile: EncryptionProfile
     n_bits: int | None
+    packs: bool
 
     @property
     def classes(self) -> npt.NDArray[Any] | None:
@@ -61,7 +62,7 @@ class _Handed:
     def made(self, network: QuantizedNetwork, step: float, means: Meaning) -> Compiled:
         """The circuit and what its integers mean. Errors: MessageOverflow, NoiseOverflow, TooLarge."""
         refused: Exception | None = None
-        for found in lowered(network, self.codebook, self.profile):
+        for found in lowered(network, self.codebook, self.profile, selects=self.packs):
             try:
                 return self._made(found, network.finer(found.fine), step / found.fine, means)
             except (MessageOverflow, NoiseOverflow, TooLarge) as error:
@@ -97,14 +98,15 @@ def compiled_network(
     codebook: Codebook,
     profile: EncryptionProfile,
     n_bits: int | None,
+    packs: bool,
 ) -> Compiled | None:
-    """The circuit of a network; None where the model is no network.
+    """The circuit of a network; None where the model is no network. `packs`: its dataset has a packing key.
 
     Errors: BadModel, TooLarge, MessageOverflow, NoiseOverflow.
     """
     if is_lookup_network(model):
         return compile_lookup_network(model, space, own, codebook, profile)
-    handed = _Handed(model, core(model, Inputs.of(space)), own, codebook, profile, n_bits)
+    handed = _Handed(model, core(model, Inputs.of(space)), own, codebook, profile, n_bits, packs)
     if is_concrete_network(handed.inner.model):
         return _quantized(handed, space)
     return _floating(handed, space) if is_float_network(handed.inner.model) else None

@@ -18,10 +18,11 @@ from app.protocol.errors import NoiseOverflow, TooLarge
 from fhe.arrays import I64
 from fhe.circuit.circuit import Circuit, Input, Readout
 from fhe.circuit.codec import MAX_CIRCUIT_BYTES, MAX_LAYERS
+from fhe.circuit.cost import cost
 from fhe.compile.digits.clipped import clip_stages, clip_width, clipped
 from fhe.compile.digits.parts import ENTRIES, PART
 from fhe.compile.digits.stages import Stages, WireSum, linear
-from fhe.compile.digits.windows import Clipping, clipped_in_windows, gathered, plan, window_width
+from fhe.compile.digits.windows import Clipping, clipped_in_windows, gathered_in_windows, plan, window_width
 from fhe.compile.networks.network import Activation, Dense, QuantizedNetwork
 from fhe.noise.lookup import bootstrap_variance, layer_variances
 from fhe.profile import EncryptionProfile
@@ -38,19 +39,45 @@ class LoweredNetwork:
     fine: int
 
 
-def lowered(network: QuantizedNetwork, codebook: Codebook, profile: EncryptionProfile) -> Iterator[LoweredNetwork]:
-    """Ways to compute a network, the one with fewest bootstraps first; noise and ranges are for `check` to judge.
+def lowered(
+    network: QuantizedNetwork, codebook: Codebook, profile: EncryptionProfile, *, selects: bool = False
+) -> Iterator[LoweredNetwork]:
+    """Ways to compute a network, the cheapest first; noise and ranges are for `check` to judge.
 
-    Outputs are named by their numbers. Errors: NoiseOverflow, TooLarge.
+    `selects`: it runs on datasets with a packing key only, so that tables may be encrypted. Outputs are named by their
+    numbers. Errors: NoiseOverflow, TooLarge.
     """
+    if not selects:
+        yield from _without_selections(network, codebook, profile)
+        return
+    made = [*_through_windows(network, codebook, profile, selects=True)]
+    try:
+        made += _without_selections(network, codebook, profile)
+    except (NoiseOverflow, TooLarge):
+        if not made:
+            raise
+    yield from sorted(made, key=lambda each: cost(each.circuit, profile, 1).units)
+
+
+def _without_selections(
+    network: QuantizedNetwork, codebook: Codebook, profile: EncryptionProfile
+) -> Iterator[LoweredNetwork]:
+    """Those that run on every dataset, the one with fewest bootstraps first. Errors: NoiseOverflow, TooLarge."""
+    yield from _through_windows(network, codebook, profile, selects=False)
+    growing = _Growing(network, codebook, profile, shared=False)
+    yield LoweredNetwork(growing.circuit(_in_parts(network, growing, profile), _widths(network)[-1]), 1)
+
+
+def _through_windows(
+    network: QuantizedNetwork, codebook: Codebook, profile: EncryptionProfile, *, selects: bool
+) -> Iterator[LoweredNetwork]:
+    """With shared rotations, where there is a plan: outputs are twice the network's, or its own where it gathers."""
     width = _widths(network)[-1]
     for gathers in (False, True):
         growing = _Growing(network, codebook, profile, shared=True)
-        sums = _in_windows(network, growing, profile, gathers=gathers)
+        sums = _in_windows(network, growing, profile, gathers=gathers, selects=selects)
         if sums is not None:
-            yield LoweredNetwork(growing.circuit(sums, width + 1), 2)
-    growing = _Growing(network, codebook, profile, shared=False)
-    yield LoweredNetwork(growing.circuit(_in_parts(network, growing, profile), width), 1)
+            yield LoweredNetwork(growing.circuit(sums, width if gathers else width + 1), 1 if gathers else 2)
 
 
 class _Growing:
@@ -75,11 +102,11 @@ class _Growing:
 
 
 def _in_windows(
-    network: QuantizedNetwork, growing: _Growing, profile: EncryptionProfile, *, gathers: bool
+    network: QuantizedNetwork, growing: _Growing, profile: EncryptionProfile, *, gathers: bool, selects: bool
 ) -> list[WireSum] | None:
-    """Halves of the outputs, with shared rotations; None where there is no such plan, or it takes too many stages.
+    """Twice the outputs, with shared rotations; None where there is no such plan, or it takes too many stages.
 
-    `gathers`: the last activations are gathered, so that outputs of many units can be read.
+    `gathers`: the last activations are gathered, and what is found are the outputs, so that many units can be read.
     """
     widths, stages = _widths(network, window_width), growing.stages
     values = _numbers(stages, growing.read, widths[0] + 1, gathered=_large(network))
@@ -88,16 +115,20 @@ def _in_windows(
         for number, (activation, layer) in enumerate(zip(network.activations, network.layers[1:], strict=True)):
             width, after, last = widths[number] + 1, widths[number + 1] + 1, number + 1 == len(network.activations)
             gather = gathers and last
-            if gather and activation.bits > PART:
+            cut = PART if gather and activation.bits > PART else 0
+            if cut and not selects:
                 return None
-            asked = Clipping(width, activation.drop, activation.bits, activation.bits + 2 if gather else after)
+            out = activation.bits + 2 if gather else after
+            asked = Clipping(width, activation.drop, activation.bits, out, selects, cut)
             by = plan(asked, growing.noise(sums, width), profile)
             if by is None:
                 return None
-            halves = clipped_in_windows(stages, [value + 2 * activation.half for value in sums], asked, by)
+            rounded = [value + 2 * activation.half for value in sums]
             if gather:
-                halves = gathered(stages, halves, activation.bits, after)
-            sums = _dense(halves, Dense(layer.weights, 2 * layer.bias))
+                sums = _dense(gathered_in_windows(stages, rounded, asked, by, after - 1), layer)
+            else:
+                halves = clipped_in_windows(stages, rounded, asked, by)
+                sums = _dense(halves, Dense(layer.weights, 2 * layer.bias))
     except TooLarge:
         return None
     return sums

@@ -133,11 +133,17 @@ class LookupGame:
         mask = self.source.mask(given, span.shard, chunks)[0]
         return extract(mask, self.source.bodies(given, span.shard, chunks)[0], span.start)
 
-    def tape(self, row: int, lookup: int) -> Tape:
-        """The line of a lookup in a row; of a number behind all lookups, of a packed ciphertext (`PackedLine`)."""
-        if (row, lookup) not in self._tapes:
-            self._tapes[row, lookup] = self.made(row, lookup)
-        return self._tapes[row, lookup]
+    def tape(self, row: int, lookup: int) -> LookupTape:
+        """The line of a lookup in a row."""
+        found = self.line(row, lookup)
+        assert isinstance(found, LookupTape)
+        return found
+
+    def line(self, row: int, number: int) -> Tape:
+        """The same; of a number behind all lookups, the line of a packed ciphertext (`PackedLine`)."""
+        if (row, number) not in self._tapes:
+            self._tapes[row, number] = self.made(row, number)
+        return self._tapes[row, number]
 
     def made(self, row: int, lookup: int) -> Tape:
         """The same, made anew."""
@@ -182,7 +188,7 @@ class LookupGame:
         """
         line, stretch = dispute.line, dispute.stretch
         assert line is not None
-        tape = tape or self.tape(line.row, line.lookup)
+        tape = tape or self.line(line.row, line.lookup)
         if stretch is None:
             return LineMove("begin", roots=self.roots(tape, line, _whole(line.levels)))
         end, _ = tape.shape.out_at(line.word)
@@ -207,12 +213,12 @@ class LookupGame:
 
     def word_proof(self, claim: LookupClaim, index: int, tape: Tape | None = None) -> bytes:
         """What word `index` of a line is worked out from, of which `tape` has all words before."""
-        tape = tape or self.tape(claim.row, claim.lookup)
+        tape = tape or self.line(claim.row, claim.lookup)
         return self._read(claim, index, tape)
 
     def result_proof(self, claim: LookupClaim, tape: Tape | None = None) -> bytes:
         """What the word that a line is about is worked out from."""
-        tape = tape or self.tape(claim.row, claim.lookup)
+        tape = tape or self.line(claim.row, claim.lookup)
         index, _ = tape.shape.out_at(claim.word)
         return self._read(claim, index, tape)
 

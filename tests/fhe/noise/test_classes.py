@@ -11,10 +11,11 @@ import pytest
 
 from fhe.circuit.circuit import Linear, Lookup
 from fhe.circuit.codec import MAX_CIRCUIT_BYTES, encode
+from fhe.compile.digits.stages import Stages, WireSum, linear
 from fhe.noise.classes import row_variances
 from fhe.profiles import insecure_test_profile
 from tests.support.encrypted_tables import TableWithKeys, sparse
-from tests.support.equal_noise import TABLE, LookupStage, Row, X, circuit
+from tests.support.equal_noise import TABLE, WIDTH, LookupStage, Row, X, circuit
 
 PROFILE = insecure_test_profile()
 OTHER = tuple(1 - entry for entry in TABLE)
@@ -104,3 +105,20 @@ def test_a_circuit_as_large_as_a_document_takes_seconds(world: TableWithKeys) ->
     began = time.process_time()
     assert row_variances(made, PROFILE, 1.0, LOOKUP, nothing)[-1][0] > wires * LOOKUP
     assert time.process_time() - began < 10
+
+
+def test_what_reads_different_selections_is_independent(world: TableWithKeys) -> None:
+    """A constant that all select among makes no noise alike; what each selects and its entries stay one noise."""
+    stages = Stages(6)
+    bits = [WireSum(((wire, 1),)) for wire in range(6)]
+    tables = stages.look_up(bits[:3], 3, [[entry - 1 for entry in TABLE]] * 3, WIDTH)
+    chosen = stages.select(
+        [bit * (1 << WIDTH - 1) for bit in bits[3:]], WIDTH, [[each, WireSum((), 9)] for each in tables]
+    )
+    after = stages.look_up(chosen, WIDTH, [[1, 0] * 4] * 3, WIDTH)
+    for sums, variance in ((chosen, 3 * 3), (after, 3), ([chosen[0], tables[0]], (3**0.5 + 1) ** 2)):
+        layers = [*stages.layers, linear([sum(sums, WireSum())], WIDTH)]
+        inputs = circuit(world, [LookupStage([X], [(0, TABLE)])], [1], 6)
+        made = replace(inputs, layers=tuple(layers), centred=True, shared=True)
+        found = row_variances(made, PROFILE, 1.0, LOOKUP, lambda entries: LOOKUP)[-1][0]
+        assert found == pytest.approx(variance * LOOKUP)

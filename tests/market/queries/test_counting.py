@@ -9,7 +9,7 @@ import pytest
 
 from app.market.db.database import Database
 from app.market.db.tables import SyncStateRow
-from app.market.queries.counting import KEPT, counted
+from app.market.queries.counting import KEPT, NotKept, counted, kept_only
 from app.market.queries.listings import Kept, listings
 from benchmarks.api_fixture import fill
 
@@ -79,6 +79,33 @@ def test_a_reader_of_an_earlier_state_gets_that_one(index: Database) -> None:
         with index.session() as new:
             assert counted(new, "what", lambda: "new") == "new"
         assert counted(old, "what", lambda: "old") == "old"
+
+
+def test_who_is_in_a_hurry_gets_only_what_is_kept(index: Database) -> None:
+    """Neither made, nor waited for while another makes it."""
+    begun, made = threading.Event(), threading.Event()
+
+    def slowly() -> str:
+        begun.set()
+        made.wait(30)
+        return "made"
+
+    def make() -> None:
+        with index.session() as session:
+            counted(session, "slow", slowly)
+
+    other = threading.Thread(target=make)
+    with index.session() as session:
+        with kept_only(), pytest.raises(NotKept):
+            counted(session, "slow", slowly)
+        other.start()
+        assert begun.wait(30)
+        with kept_only(), pytest.raises(NotKept):
+            counted(session, "slow", slowly)
+        made.set()
+        other.join()
+        with kept_only():
+            assert counted(session, "slow", slowly) == "made"
 
 
 def test_what_nobody_asks_for_gives_way() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections.abc import Iterator
 
@@ -12,11 +13,13 @@ from app.market.queries.jobs import job
 from app.market.web import pages
 from app.market.web.app import create_app
 from app.market.web.dependencies.state import Dependencies
+from app.market.web.pages.assets import Assets
 from app.market.web.pages.formatting import span
 from app.market.web.pages.jobs import track
 from app.protocol.market.receipt import OutputPolicy
 from tests.support.market import BITS, DOLLAR, HOUR
 from tests.support.policies import roomy
+from tests.support.tour import tour
 from tests.support.web import SETTINGS, MarketNode
 
 MONTH = 30 * 24 * HOUR
@@ -54,6 +57,22 @@ def test_a_number_that_is_none_is_not_found(site: TestClient, path: str) -> None
     assert "is not a number of anything here" in answer.text
 
 
+def test_a_first_paint_waits_for_little(site: TestClient, scene: MarketNode) -> None:
+    """Before a browser paints any page it has to have the page, one style sheet and one small script: what a phone
+    on a slow line loads in a few round trips. Everything else comes later, or beside. German pages are the longest.
+    """
+    assets = Assets()
+    for path in tour(scene):
+        page = site.get(path, headers={"Accept-Language": "de"}).text
+        head = page[: page.index("</head>")]
+        scripts = [each for each in re.findall(r"<script[^>]*>", head) if not re.search(r"\bdefer\b|\bmodule\b", each)]
+        blocking = [*re.findall(r'<link rel="stylesheet"[^>]*>', head), *scripts]
+        names = [found[1] for each in blocking if (found := re.search(r'="/static/\w+/([^"]+)"', each))]
+        assert (len(blocking), names) == (2, ["darkroom.css", "boot.js"]), path
+        assert "<style" not in page, path
+        assert len(gzip.compress(page.encode())) + sum(assets.size(name) for name in names) < 32_000, path
+
+
 def test_a_transaction_has_a_page(site: TestClient, scene: MarketNode) -> None:
     """Who sent it, its block, its events with links to what they are about; what no block has is not found."""
     sent = scene.market.buy_license(scene.stage.buyer, scene.offer)
@@ -66,12 +85,36 @@ def test_a_transaction_has_a_page(site: TestClient, scene: MarketNode) -> None:
     assert "LicenseBought" in text
     assert f'href="/licenses/{sent.value}"' in text
     assert f'href="/accounts/{scene.stage.buyer.address}"' in text
-    assert "the contract LicenseMarket" in text
+    assert "LicenseMarket" in text
+    assert f'href="/accounts/{scene.market.addresses["LicenseMarket"]}"' in text
     assert "<dd>1.00 tUSD</dd>" in text
     assert re.search(r'<dt lang="en">valid until</dt> <dd>\d+ \w{3} \d{4}, \d\d:\d\d UTC</dd>', text)
     assert f'href="/transactions/{sent.tx}"' in site.get(f"/licenses/{sent.value}").text
     assert site.get("/transactions/0x" + "0" * 64).status_code == 404
     assert "is not the hash of a transaction" in site.get("/transactions/0x12").text
+
+
+def test_a_transactions_digests_lead_to_their_documents(site: TestClient, scene: MarketNode) -> None:
+    """The circuit that was ordered, the receipt that was agreed on, the decision and what was sealed."""
+    job = scene.market.job(scene.settled)
+    order, end = (scene.market.events(block, block) for block in (job.opened_block, job.closed_block))
+    (opened,) = [each for each in order if each.name == "JobOpened"]
+    (released,) = [each for each in end if each.name == "JobReleased"]
+    assert f'href="/circuits/{job.circuit}"' in site.get(f"/transactions/{opened.tx}").text
+    page = site.get(f"/transactions/{released.tx}").text
+    linked = re.findall(r'href="(/v1/documents/[0-9a-f]{64})"', page)
+    assert linked
+    assert [site.get(each).status_code for each in linked] == [200] * len(linked)
+
+
+def test_every_address_on_a_page_leads_to_its_account(site: TestClient, scene: MarketNode) -> None:
+    """Whoever's it is, contracts included; a page's own address is where it leads already."""
+    for path in tour(scene):
+        named = set(re.findall(r'<span title="(0x[0-9a-fA-F]{40})">', site.get(path).text))
+        assert [each for each in named if each not in path] == [], path
+    jobs = scene.market.addresses["JobMarket"]
+    assert f'href="/accounts/{jobs}"' in site.get("/network").text
+    assert "contract of this market: JobMarket" in words(site.get(f"/accounts/{jobs}").text)
 
 
 def test_a_block_has_a_page(site: TestClient, scene: MarketNode) -> None:

@@ -9,25 +9,44 @@ from typing import Any
 import anyio.to_thread
 import pytest
 
+from app.market.db.tables import SyncStateRow
 from app.market.web.index_reads import AT_ONCE, index_read
 from tests.support import apart
 from tests.support.web import ApiClient
 
 
-@pytest.mark.parametrize("path", ["/v1/datasets?sort=newest", "/v1/datasets/1"])
-def test_a_request_takes_one_turn_on_another_thread(
-    browser: ApiClient, monkeypatch: pytest.MonkeyPatch, path: str
-) -> None:
-    """For its work alone: each further hand-over costs as much as a search of the catalogue, and fifty readers wait."""
-    turns, real = [], anyio.to_thread.run_sync
+@pytest.fixture
+def turns(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What was handed to another thread, in order."""
+    handed, real = [], anyio.to_thread.run_sync
 
     async def counted(work: Any, *args: Any, **settings: Any) -> Any:
-        turns.append(work)
+        handed.append(work)
         return await real(work, *args, **settings)
 
     monkeypatch.setattr(anyio.to_thread, "run_sync", counted)
-    assert browser.client.get(path).status_code == 200
+    return handed
+
+
+def test_a_request_takes_one_turn_on_another_thread(browser: ApiClient, turns: list[Any]) -> None:
+    """For its work alone: each further hand-over costs as much as a search of the catalogue, and fifty readers wait."""
+    assert browser.client.get("/v1/datasets/1").status_code == 200
     assert len(turns) == 1
+
+
+def test_the_catalogue_is_handed_over_only_while_it_has_to_be_read(browser: ApiClient, turns: list[Any]) -> None:
+    """Once it was read for a state of the index, a search is answered at once, and says the same."""
+    with browser.scene.database.writing() as session:  # another state, of which nothing is kept
+        place = session.get(SyncStateRow, 1)
+        assert place is not None
+        place.revision += 1
+    first = browser.client.get("/v1/datasets?sort=title&text=clinic")
+    assert len(turns) == 1
+    again = browser.client.get("/v1/datasets?sort=title&text=clinic")
+    assert again.json() == first.json()
+    assert len(turns) == 1
+    browser.client.get("/v1/datasets?sort=title&text=other")  # a word that nobody asked for yet
+    assert len(turns) == 2
 
 
 def test_few_threads_read_the_index_and_none_waits_for_those_that_wait() -> None:

@@ -158,7 +158,7 @@ def test_the_pages_say_bits_in_words(site: TestClient, scene: MarketNode, frugal
     number = scene.market.license(license).offer
     text = site.get("/datasets/1").text
     assert "1 bit is one yes-or-no fact" in text
-    assert "How much of a person is still for sale" in text
+    assert "Privacy budget used" in text
     assert "about a person</strong> at most" in site.get(f"/offers/{number}").text
     held = " ".join(site.get(f"/licenses/{license}").text.split())  # a template's line may end anywhere
     assert "1 bit <small>of 1 bit at most</small>" in held

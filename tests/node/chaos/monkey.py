@@ -22,6 +22,8 @@ from benchmarks.live_market import LiveMarket, end
 from tests.node.chaos.faulty_proxy import CALM, ROUGH, FaultyProxy
 
 DEEPEST = 10  # blocks of a reorganisation; the chain is final after twelve
+BLOCK_TIME = 1  # seconds between two blocks once there was a reorganisation
+A_BLOCK = 0.1  # seconds that a block which is being mined may take
 MOST_AHEAD = 900  # seconds by which the chain's clock is moved in all: no deadline passes because of that
 FULL_SECONDS = 4.0  # for which a disk is full, and a duplicate lives
 PAUSE = (0.2, 1.0)  # seconds between two events
@@ -161,7 +163,11 @@ class Monkey:
         """Some blocks are replaced by others, without the transactions that were in them."""
         head = self.chain.head().number
         depth = self._chance.randint(1, min(DEEPEST, head - self.market.network.market.first_block))
+        # A block that anvil mines meanwhile keeps its events and loses what it did: no chain does that.
+        self.chain.request("evm_setIntervalMining", 0)
+        time.sleep(A_BLOCK)
         self.chain.request("anvil_reorg", depth, [])
+        self.chain.request("evm_setIntervalMining", BLOCK_TIME)
 
     def jump(self) -> None:
         """The chain's clock goes ahead."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from app.market.queries.licensing import OfferView, policy_of
 from app.policy.explain import describe_leakage
+from app.protocol.plural import plural
 from app.protocol.policy.bits import MICRO, describe_bits
 from app.protocol.policy.rules import license_limit
 
@@ -24,11 +25,6 @@ def license_bits(offer: OfferView) -> int:
 def count(value: int) -> str:
     """An integer with separators."""
     return f"{value:,}"
-
-
-def plural(value: int, one: str, many: str = "") -> str:
-    """A count with its noun: "1 job", "1,200 jobs"."""
-    return f"{value:,} {one if value == 1 else many or one + 's'}"
 
 
 def size(value: int) -> str:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from app.market.db.tables import SyncStateRow
 from app.market.queries.status import read_place
 from app.market.web.dependencies.state import AppState
-from app.market.web.pages.formatting import count, moment, plural, span
+from app.market.web.pages.formatting import count, moment, span
 from app.protocol.errors import DarkroomError, NotFound
+from app.protocol.plural import plural
 
 LAG_BLOCKS = 3  # what a healthy index may be behind between two looks at the chain
 SILENT_SECONDS = 60  # above the longest pause between two tries

@@ -61,6 +61,7 @@ def account_page(here: Visiting, address: Address, after: Cursor = None) -> HTML
         tokens=_tokens(here, address),
         standing=standing,
         part=part,
+        contract=here.backend.market.contract_name(address),
         asked=asked,
         title="Account",
         address=address,

@@ -44,13 +44,15 @@ def transaction_page(here: Visiting, tx: Tx) -> HTMLResponse:
     with here.backend.session() as session:
         indexed = read_place(session).height >= found.block
     events = market.client.decode(found.logs)
+    to = to_address(sent["to"]) if sent.get("to") else ""
     return here.page(
         "transaction.html",
         title="Transaction",
         it=found,
         at=market.node.block(found.block).time,
         sender=to_address(sent["from"]) if sent.get("from") else "",
-        target=next((name for name, at in market.addresses.items() if at.lower() == sent.get("to")), ""),
+        to=to,
+        target=market.contract_name(to),
         indexed=indexed,
         events=[(event, facts_of(event, here.site.shown_money)) for event in events],
     )

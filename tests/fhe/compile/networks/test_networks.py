@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from app.protocol.errors import BadModel
+from app.client.dataset import Dataset
+from app.protocol.data.dataset import KeyRoots
+from app.protocol.errors import BadKey, BadModel, NoiseOverflow
+from app.protocol.market.entities import ZERO
 from benchmarks.bin_table import encrypt_bins
 from fhe.ciphertexts.decrypt_lookup import decrypt_lookups
+from fhe.ciphertexts.packing_key import with_packing
+from fhe.circuit.circuit import selects
 from fhe.circuit.codec import decode, encode
-from fhe.compile import from_model, with_label
+from fhe.circuit.compatible import check_dataset
+from fhe.circuit.cost import bootstrap_work, cost
+from fhe.compile import check, from_model, with_label
 from fhe.compile.foreign import comparable
+from fhe.compile.networks.lowering import lowered
 from fhe.compile.networks.network import QuantizedNetwork
 from fhe.engine.evaluate import evaluate
 from fhe.keys.insecure_keys import insecure_test_keys
 from fhe.profiles import REFERENCE, insecure_test_profile
+from tests.support.custody import EncryptedDataset, random_keys
 from tests.support.model_cases import concrete, quietly
-from tests.support.network_cases import fitted, small, torch_classifier
+from tests.support.network_cases import Fitted, fitted, small, torch_classifier
 
 DEEP = pytest.mark.deep
 CONCRETE = [
@@ -84,6 +96,101 @@ def test_encrypted_rows_have_the_networks_integers(name: str) -> None:
     output = evaluate(circuit, PROFILE, table, encrypted, 0, 16, key, threads=2)
     found = decrypt_lookups(secret, PROFILE, circuit, 16, output)
     assert np.array_equal(found, case.outputs(compiled)[:, :16])
+
+
+@pytest.mark.parametrize(
+    "name", ["concrete-2", pytest.param("torch-3", marks=DEEP), pytest.param("brevitas-2", marks=DEEP)]
+)
+def test_a_packing_key_makes_a_network_cheaper_and_changes_no_value(name: str) -> None:
+    """Encrypted tables where the dataset has such a key, at a lower static cost; without one the circuit has none."""
+    case = fitted(name)
+    plain, made = (case.compile(REFERENCE, packs=packs) for packs in (False, True))
+    assert (selects(plain.circuit), selects(made.circuit)) == (False, True)
+    before, after = (cost(each.circuit, REFERENCE, 1) for each in (plain, made))
+    assert after.bootstraps < before.bootstraps
+    assert after.units < before.units
+    assert made.report.log2_failure < -128
+    one, other = (case.outputs(each) * each.decoder.scale for each in (plain, made))
+    assert np.array_equal(one, other)
+
+
+def test_a_dear_selection_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the static cost that decides: if packing took a hundred bootstraps, the circuit would be the plain one."""
+    case = fitted("concrete-2")
+    plain = case.compile(REFERENCE)
+    monkeypatch.setattr("fhe.circuit.cost.packing_work", lambda profile: 100 * bootstrap_work(profile))
+    assert encode(case.compile(REFERENCE, packs=True).circuit) == encode(plain.circuit)
+
+
+def test_rows_encrypted_with_a_packing_key_have_the_networks_integers() -> None:
+    """16 rows, selections and a label that reads them, under keys of no security, through the circuits' bytes."""
+    case = fitted("concrete-2")
+    compiled = case.compile(PROFILE, packs=True)
+    labelled = with_label(compiled, case.codebook, PROFILE)
+    secret, key = insecure_test_keys(PROFILE)
+    key = with_packing(key, secret, PROFILE, 1)
+    encrypted = encrypt_bins(case.codes[:16], case.codebook, secret, PROFILE)
+    table = encrypted.table.model_copy(update={"evaluator": "darkroom-canonical-2"})
+    for each in (compiled, labelled):
+        circuit = decode(encode(each.circuit))
+        assert selects(circuit)
+        output = evaluate(circuit, PROFILE, table, encrypted, 0, 16, key, threads=2)
+        found = decrypt_lookups(secret, PROFILE, circuit, 16, output)
+        assert np.array_equal(found, case.outputs(each)[:, :16])
+    expected = compiled.decoder.predict(case.outputs(compiled))
+    assert np.array_equal(labelled.decoder.predict(case.outputs(labelled)), expected)
+
+
+@pytest.mark.parametrize(("packs", "most"), [(False, 5), (True, 4)])
+def test_outputs_that_are_too_noisy_are_gathered(packs: bool, most: int) -> None:
+    """A lookup more for a unit gives the network's own outputs, so that no other reading of each bit is needed."""
+    case = fitted("concrete-2")
+    compiled = case.compile(REFERENCE)
+    network = compiled.model
+    last = network.layers[-1]
+    wide = replace(network, layers=(*network.layers[:-1], replace(last, weights=4 * last.weights, bias=4 * last.bias)))
+    for found in lowered(wide, case.codebook, REFERENCE, selects=packs):
+        with contextlib.suppress(NoiseOverflow):
+            check(found.circuit, case.codebook, REFERENCE)
+            break
+    assert found.fine == 1
+    assert cost(found.circuit, REFERENCE, 1).bootstraps == most * len(wide.layers[0].bias)
+    outputs = case.outputs(replace(compiled, circuit=found.circuit))
+    assert np.array_equal(outputs, wide.outputs(case.codes))
+
+
+def dataset_of(case: Fitted, folder: Path, *, packs: bool | None) -> Dataset:
+    """A dataset with these codes, whose manifest says whether its key packs; None: it says nothing."""
+    stated = None if packs is None else KeyRoots(keyswitch=ZERO, points=ZERO, packs=packs)
+    encrypted = encrypt_bins(case.codes[:4], case.codebook, random_keys(1), REFERENCE)
+    changes = {"evaluation_key": "a", "key_roots": stated, "evaluator": "darkroom-canonical-2"}
+    manifest = EncryptedDataset(folder, rows=1).manifest
+    manifest = manifest.model_copy(update={"table": encrypted.table.model_copy(update=changes)})
+    return Dataset(None, None, manifest)  # type: ignore[arg-type]
+
+
+def test_a_network_selects_where_its_dataset_states_a_packing_key(tmp_path: Path) -> None:
+    """By default, or where its buyer says so; what nobody states is not relied on, and refused with what to do."""
+    case = fitted("concrete-2")
+    rows = {column.name: case.values()[:, place] for place, column in enumerate(case.codebook.columns)}
+
+    def compiled(packs: bool | None, selections: bool | None = None) -> tuple[Dataset, Any]:
+        dataset = dataset_of(case, tmp_path / f"{packs}", packs=packs)
+        options: dict[str, Any] = {"fitted_on": "bins", "check": rows, "selections": selections}
+        return dataset, quietly(lambda: dataset.compile(case.model, **options)).circuit
+
+    packing, circuit = compiled(True)
+    assert selects(circuit)
+    check_dataset(circuit, packing.table)
+    assert not selects(compiled(True, False)[1])
+    for packs in (False, None):
+        other, plain = compiled(packs)
+        assert not selects(plain)
+        check_dataset(plain, other.table)
+        with pytest.raises(BadKey, match="packing key") as refused:
+            check_dataset(circuit, other.table)
+        assert "Compile the model again for this dataset" in refused.value.next_step
+    assert selects(compiled(None, True)[1])
 
 
 def test_a_networks_label_is_taken_under_encryption() -> None:

@@ -23,7 +23,7 @@ from app.market.web.dependencies.state import State
 from app.market.web.errors.problems import error_responses
 from app.market.web.featured_models import FeaturedModels
 from app.market.web.fields import MAX_ID, Address, After, Id, Limit
-from app.market.web.index_reads import index_read
+from app.market.web.index_reads import index_read, kept_read
 from app.market.web.quotes import QuoteReport, load_circuit_bytes, quote_circuit
 from app.policy.preflight import MAX_REPLICAS
 from app.protocol.documents import MAX_DOCUMENT_BYTES
@@ -55,10 +55,10 @@ class CatalogueQuery(CatalogueFilter):
     responses=error_responses()
     | {200: links(FIRST, get_dataset="id", get_croissant="id", list_offers="dataset", list_jobs="dataset")},
 )
-@index_read
+@kept_read
 def search_datasets(asked: Annotated[CatalogueQuery, Query()], here: State) -> Response:
     """Search the catalogue: words, facets, order, pages."""
-    wanted = CatalogueFilter.model_validate(asked.model_dump(include=set(CatalogueFilter.model_fields)))
+    wanted = CatalogueFilter.model_construct(**{name: getattr(asked, name) for name in CatalogueFilter.model_fields})
     with here.session() as session:
         return reply(search(session, wanted, sort=asked.sort, limit=asked.limit, after=asked.after))
 
