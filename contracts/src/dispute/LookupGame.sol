@@ -9,6 +9,7 @@ import {Receipts} from "./Receipts.sol";
 import {StretchGame} from "./StretchGame.sol";
 import {Tables} from "./Tables.sol";
 
+// Long because one dispute goes through its parts by the same claims.
 /// @title Disputes about results of circuits with lookups: docs/trace.md, sections 8 and 9
 /// @notice The executor shows the words that the disputed word is a sum of. The challenger names the lookup whose word is
 ///         false, and stands for the words that it follows from, by the roots over the first so many of them. Players then
