@@ -17,7 +17,7 @@ def create(
     name: Annotated[str, typer.Argument(help="The keyring's name; each dataset has one of its own.")],
     lookups: Annotated[bool, typer.Option(help="Publish an evaluation key, so that trees can run.")] = True,
     packing: Annotated[
-        bool, typer.Option(help="Make results of trees compact; without it a contract can judge them, at 7 kB a value.")
+        bool, typer.Option(help="Make results of trees compact: without it they take 7 kB a value.")
     ] = True,
     role: AsOwner = "owner",
     as_json: AsJson = False,

@@ -60,8 +60,7 @@ class Owner:
         """Make a keyring's next epoch through Concrete, seal the secret keys, publish the evaluation key.
 
         Without `lookups` only linear and additive circuits can run, and no evaluation key (about 220 MB) is put into
-        `store`, by default the network's. Without `packing` a result of lookups takes 7 kB a value, and a contract can
-        judge it.
+        `store`, by default the network's. Without `packing` a result of lookups takes 7 kB a value.
         Errors: BadKey where Concrete's optimizer no longer agrees with the profile.
         """
         from fhe.ciphertexts.packing_key import with_packing

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Hashable
 
-from fhe.engine.trace.tape import LookupTape
+from fhe.engine.trace.slots import Tape
 
 KEPT_LINES = 16  # 3 MiB each, under the reference profile
 
@@ -20,10 +20,10 @@ class Lines:
     def __init__(self, *, beside: bool = True) -> None:
         """Without `beside`, whoever asks waits."""
         self._beside, self._one = beside, threading.Lock()
-        self._made: dict[Hashable, LookupTape | Exception] = {}
+        self._made: dict[Hashable, Tape | Exception] = {}
         self._threads: dict[Hashable, threading.Thread] = {}
 
-    def get(self, key: Hashable, make: Callable[[], LookupTape]) -> LookupTape | None:
+    def get(self, key: Hashable, make: Callable[[], Tape]) -> Tape | None:
         """The line of a key, begun now where it is not there; None as long as it is computed.
 
         `make` reads what it starts from; the rest of it needs no store. Errors: those of `make`; of computing, which is
@@ -46,7 +46,7 @@ class Lines:
             self._made.pop(next(iter(self._made)))
         return found
 
-    def _compute(self, key: Hashable, line: LookupTape) -> None:
+    def _compute(self, key: Hashable, line: Tape) -> None:
         with self._one:
             try:
                 line.compute()

@@ -1,4 +1,4 @@
-"""Moves of a dispute about a lookup, sent: how `app.dispute.play`'s moves become calls of the contract."""
+"""Moves of a dispute about a result with lookups, sent: how `app.dispute.play`'s moves become calls of the contract."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def stood(market: Market, account: Account, dispute: Dispute, receipt: Receipt, 
     """The executor's answer. A value that the result does not have is answered with any word: the contract clears."""
     there = dispute.value < truth.values
     leaves = truth.leaves(receipt.output, receipt.output_bytes, dispute.value) if there else ()
-    totals, words = truth.sums(truth.asked(dispute.value)) if there else ((0,), ())
+    totals, words = ((0,), ()) if not there or truth.packed else truth.sums(truth.asked(dispute.value))
     return market.answer_lookup_dispute(account, dispute, *truth.headers, receipt, leaves, totals, words)
 
 
@@ -32,6 +32,6 @@ def moved(
             evidence = truth.sum_evidence(dispute, term)
             return "judged", market.judge_sum_dispute(account, dispute, *truth.headers, term, evidence)
         case OnLine(on_line):
-            what: MoveName = "judged" if on_line.kind in ("word", "result") else "narrowed"
+            what: MoveName = "judged" if on_line.kind in ("word", "sum", "result") else "narrowed"
             return what, market.move_on_line(account, dispute, *truth.headers, on_line)
     raise ValueError(f"{move} is no move about a lookup")

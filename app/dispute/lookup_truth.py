@@ -16,21 +16,24 @@ from app.execution.source import StoreSource
 from app.protocol.errors import BadModel
 from app.protocol.market.disputes import Dispute, ProvenLeaf, SumClaim, SumEvidence
 from app.protocol.market.entities import ZERO
-from fhe.engine.output import lwe_bits, lwe_bytes
+from fhe.engine.output import PACKED_BITS, choose_form, lwe_bits, lwe_bytes, payload_bytes
 from fhe.engine.trace.finder import false_term
 from fhe.engine.trace.lookup_game import LookupGame
 from fhe.engine.trace.lookups import KeyTables
 from fhe.engine.trace.program import LEAF_WORDS, JobProgram, program_of
-from fhe.engine.trace.tape import LookupTape
+from fhe.engine.trace.slots import Tape
 from fhe.evaluation_key import EvaluationKey
 
 WORD_BYTES = 8
+PACKED_BYTES = PACKED_BITS // 8  # of a word of a packed result
 LEAF_BYTES = WORD_BYTES * LEAF_WORDS
 
 
 @dataclass(frozen=True)
 class LookupTruth(JobTruth):
-    """What whoever computes one job with lookups honestly knows of it. Values are value * (N + 1) + word."""
+    """What whoever computes one job with lookups honestly knows of it. Values are value * (N + 1) + word; of a packed
+    result the numbers of its words.
+    """
 
     lines: Lines
 
@@ -53,18 +56,31 @@ class LookupTruth(JobTruth):
         assert self.program.lookups is not None
         return self.program.header, self.program.lookups.header
 
+    @cached_property
+    def packed(self) -> bool:
+        """Whether the job's result is packed."""
+        values = self.work.job.rows * self._outputs
+        return choose_form(self.work.profile, values, self.key.packing is not None) == "packed"
+
     @property
     def values(self) -> int:
         """How many words the job's result has."""
-        return self.work.job.rows * self._outputs * self._words
+        values = self.work.job.rows * self._outputs
+        if self.packed:
+            return payload_bytes("packed", self._words - 1, values, PACKED_BITS) // PACKED_BYTES
+        return values * self._words
 
     def value(self, bit: int) -> int:
         """The word that a bit of the output file is of; the first one for a bit of its header."""
+        if self.packed:
+            return max(bit - 64 * HEADER_WORDS, 0) // PACKED_BITS
         ciphertext, inside = divmod(max(bit - 64 * HEADER_WORDS, 0), 8 * lwe_bytes(self._words - 1, self._bits))
         return ciphertext * self._words + min(inside // self._bits, self._words - 1)
 
     def leaves(self, cid: str, length: int, value: int) -> tuple[ProvenLeaf, ...]:
         """The leaf or two of a stored output file that have a word. Errors: NotFound, BadBlock."""
+        if self.packed:
+            return (self.shown(cid, length, HEADER_WORDS + value * PACKED_BYTES // WORD_BYTES),)
         ciphertext, word = divmod(value, self._words)
         pair = self._bits // 4  # bytes of two words
         first = WORD_BYTES * HEADER_WORDS + ciphertext * lwe_bytes(self._words - 1, self._bits) + word // 2 * pair
@@ -82,8 +98,11 @@ class LookupTruth(JobTruth):
         """Totals over the last layer's terms of one word, and the word of each term's wire."""
         return self.game.sums(claim.row, claim.output, claim.word)
 
-    def line(self, row: int, lookup: int) -> LookupTape | None:
-        """The line of a lookup in a row; None as long as it is computed. Errors: those of `key`."""
+    def line(self, row: int, lookup: int) -> Tape | None:
+        """The line of a claim about a lookup in a row, or a packed ciphertext; None as long as it is computed.
+
+        Errors: those of `key`; where it is a packed ciphertext's, those of reading its rows.
+        """
         key = self.work.table.data_root, self.work.job.circuit, row, lookup
         return self.lines.get(key, lambda: self.game.made(row, lookup))
 

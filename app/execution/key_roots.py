@@ -75,7 +75,9 @@ class KeyRootsKept:
             found = KeptRoots.from_bytes(path.read_bytes()[:KEPT_BYTES])
         except (BadDocument, TooLarge):
             return None
-        return found.roots if found == KeptRoots.of(key, found.roots) else None
+        roots = found.roots
+        whole = roots.packing is not None or not roots.packs  # software of before kept no root of the packing key
+        return roots if whole and found == KeptRoots.of(key, roots) else None
 
 
 def _check(key: str, roots: KeyRoots) -> Digest:

@@ -19,7 +19,8 @@ WHY: Mapping[Unjudged, str] = {
     Unjudged.SELECTS: "The reason is that it has encrypted tables.",
     Unjudged.LAYERS: "The reason is that it has more layers of lookups than a dispute goes through.",
     Unjudged.NO_ROOTS: "The reason is that the dataset's manifest does not state the roots of its evaluation key.",
-    Unjudged.PACKED: "The reason is that its results are packed.",
+    Unjudged.PACKED: "The reason is that its results are packed, and the manifest does not state that key's root.",
+    Unjudged.MANY_PACKED: "The reason is that its results are packed, and follow from too many lookups together.",
 }
 
 

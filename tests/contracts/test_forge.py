@@ -46,7 +46,8 @@ def test_every_branch_is_taken() -> None:
     The game about lookups is played from Python, with real ciphertexts (test_lookup_disputes.py, test_line_rules.py);
     no test sees the hash of a leaf run out of gas, or what of a program is asked for by that game alone.
     """
-    lookups = "test/|src/dispute/(LookupGame|StretchGame|LineRules|Tables|Line|Prefix|Aes|Digits|Leaves|Programs).sol"
+    games = "LookupGame|StretchGame|LineRules|NodeRules|PackingRules|PackedLine"
+    lookups = f"test/|src/dispute/({games}|Tables|Line|Prefix|Aes|Digits|Leaves|Programs).sol"
     done = forge("coverage", "--no-match-coverage", lookups, "--no-match-contract", "Invariants", "--report", "summary")
     assert done.returncode == 0, done.stdout + done.stderr
     rows = re.findall(r"^\| (\S+)\s+\|(.*)\|$", done.stdout, re.MULTILINE)

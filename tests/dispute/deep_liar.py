@@ -91,7 +91,7 @@ class SlipTruth(LookupTruth):
     def line(self, row: int, lookup: int) -> LookupTape | None:
         """Of the first lookup a false one."""
         made = super().line(row, lookup)
-        assert made is not None
+        assert isinstance(made, LookupTape)
         if (row, lookup) != (self.slip.row, 0):
             return made
         place, negated = made.shape.out_at(self.slip.word)

@@ -91,7 +91,7 @@ class LyingTruth(LookupTruth):
     def line(self, row: int, lookup: int) -> LookupTape | None:
         """False somewhere, or nowhere."""
         true = super().line(row, lookup)
-        assert true is not None
+        assert isinstance(true, LookupTape)
         return FalseTape(true, self.liar.others(true))
 
 

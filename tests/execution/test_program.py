@@ -15,6 +15,7 @@ from app.protocol.data.dataset import EncryptedTable, KeyRoots
 from app.protocol.data.manifest import read_manifest, write_manifest
 from app.protocol.market.entities import ZERO
 from fhe.circuit.circuit import Circuit, Linear, Selection
+from fhe.engine.trace import judged
 from fhe.engine.trace.judged import MOST_LAYERS, Unjudged, unjudged
 from fhe.engine.trace.lookups import KeyTables
 from fhe.engine.trace.program import program_of
@@ -39,9 +40,13 @@ def test_a_manifest_states_what_its_key_is_judged_by(world: EncryptedDataset) ->
     assert table.key_roots is not None
     assert table.key_roots.digests == KeyTables.of(key).digests
     assert table.key_roots.packs
+    assert table.key_roots.packing == KeyTables.of(key).packing.root  # type: ignore[union-attr]
     assert read_manifest(write_manifest(world.manifest)).table.key_roots == table.key_roots
     silent = world.manifest.model_copy(update={"table": table.model_copy(update={"key_roots": None})})
     assert b"key_roots" not in write_manifest(silent)
+    before = table.key_roots.model_copy(update={"packing": None})
+    former = world.manifest.model_copy(update={"table": table.model_copy(update={"key_roots": before})})
+    assert b'"packing"' not in write_manifest(former)
     assert b"key_roots" in write_manifest(world.manifest)
 
 
@@ -73,8 +78,8 @@ def test_roots_are_worked_out_once_a_key(
     assert fetched == 4
 
 
-def test_what_can_be_judged_states_its_program(world: EncryptedDataset) -> None:
-    """Trees whose results are not packed do, by manifest and by key alike; all else says why it cannot."""
+def test_what_can_be_judged_states_its_program(world: EncryptedDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trees do, by manifest and by key alike; all else says why it cannot."""
     table = world.manifest.table
     key = EvaluationKey.fetch(world.store, str(table.evaluation_key), PROFILE, table.epoch)
     true = program_of(TREE, PROFILE, table, KeyTables.of(key))
@@ -90,8 +95,15 @@ def test_what_can_be_judged_states_its_program(world: EncryptedDataset) -> None:
 
     assert table.key_roots is not None
     loose = table.key_roots.model_copy(update={"packs": False})
-    assert why(TREE, 40) is Unjudged.PACKED
+    assert why(TREE, 40) is None
+    before = table.key_roots.model_copy(update={"packing": None})
+    assert why(TREE, 40, table.model_copy(update={"key_roots": before})) is Unjudged.PACKED
+    assert why(TREE, 1, table.model_copy(update={"key_roots": before})) is None
     assert why(TREE, 40, table.model_copy(update={"key_roots": loose})) is None
+    monkeypatch.setattr(judged, "MOST_PACKED", 39)
+    assert why(TREE, 39) is None
+    assert why(TREE, 40) is Unjudged.MANY_PACKED
+    monkeypatch.undo()
     assert why(TREE, 1, table.model_copy(update={"key_roots": None})) is Unjudged.NO_ROOTS
     assert why(replace(TREE, block=20), 40) is Unjudged.SUMMED_LOOKUPS
     assert why(linear_circuit([[1, 2, 3, 4, 5, 6, 7, 8]], profile=PROFILE, bins=True), 40) is None

@@ -14,7 +14,9 @@ from app.protocol.market.disputes import WORD, Dispute, DisputePhase
 from fhe.arrays import U64
 from fhe.engine.trace.lookup_game import LookupGame
 from fhe.engine.trace.lookups import KeyTables
+from fhe.engine.trace.packing import PackingShape, PackingTape
 from fhe.engine.trace.program import JobProgram, program_of, proven
+from fhe.engine.trace.slots import Tape
 from fhe.engine.trace.tape import LookupTape, TapeShape
 from fhe.evaluation_key import EvaluationKey
 from fhe.profile import EncryptionProfile
@@ -24,10 +26,10 @@ from tests.support.disputes import Claimed, Trial, trial
 LEAF_BYTES = 128
 
 
-class FalseTape(LookupTape):
+class _False(Tape):
     """A line with some other words: what a liar stands for, whatever follows from what."""
 
-    def __init__(self, true: LookupTape, changes: dict[int, int]) -> None:
+    def __init__(self, true: Tape, changes: dict[int, int]) -> None:
         """`changes`: what is added to words, by place."""
         self.__dict__.update({name: value for name, value in vars(true).items() if name != "_trees"})
         self._true, self._kept, self._changes = true, {}, changes
@@ -40,6 +42,14 @@ class FalseTape(LookupTape):
                 inside = place % self.shape.slot
                 words[inside : inside + 1] += np.uint64(change % WORD)
         return words
+
+
+class FalseTape(_False, LookupTape):
+    """Of a lookup."""
+
+
+class FalsePacking(_False, PackingTape):
+    """Of a packed ciphertext."""
 
 
 @dataclass
@@ -173,6 +183,18 @@ def named_kinds(shape: TapeShape) -> dict[str, tuple[int, int]]:
         found[f"added by step {step}"] = added, added + 2 * s.size
         found[f"step {step + 1}"] = added + 2 * s.size, added + 4 * s.size
     return found
+
+
+def packing_kinds(shape: PackingShape) -> list[tuple[int, int]]:
+    """The same of a packed ciphertext's line."""
+    found = [(0, shape.size * (shape.size + 1))]
+    for bit in (0, 1, 31, 32, shape.size - 1):
+        found += [(shape.stage_at(bit, stage), shape.stage_at(bit, stage + 1)) for stage in range(shape.depth + 1)]
+        found.append((shape.subtotal_at(bit), shape.subtotal_at(bit) + 2 * shape.size))
+    found += [(shape.total_at(group), shape.total_at(group + 1)) for group in range(shape.groups)]
+    found += [(shape.join_at(joins), shape.join_at(joins + 1)) for joins in range(1, shape.depth + 1)]
+    out, _ = shape.out_at(0)
+    return [*found, (out, out + shape.size), (out + shape.size, out + 2 * shape.size)]
 
 
 def kinds(shape: TapeShape) -> list[tuple[int, int]]:

@@ -122,7 +122,8 @@ class DisputeGame(Jobs):
         words: Sequence[int],
     ) -> Sent[Dispute]:
         """As `answer_dispute`, of a circuit with lookups: the one or two leaves that have the word, totals over the
-        terms of the last layer, the words of their wires. `tables`: `Lookups.header`. Errors: Reverted.
+        terms of the last layer, the words of their wires; of a packed result the leaf alone. `tables`:
+        `Lookups.header`. Errors: Reverted.
         """
         found = [as_struct(leaf) for leaf in leaves]
         said = _receipt(receipt)
@@ -138,8 +139,8 @@ class DisputeGame(Jobs):
         term: int,
         evidence: SumEvidence,
     ) -> Sent[Dispute]:
-        """The challenger shows that total number `term` or the word of its wire is false; or it names its lookup, where
-        the evidence has roots. Errors: Reverted.
+        """Whoever is to move shows that total number `term` or the word of its wire is false; or it names its lookup,
+        where the evidence has roots. Errors: Reverted.
         """
         claim = dispute.summed
         if claim is None:
@@ -160,7 +161,7 @@ class DisputeGame(Jobs):
     def move_on_line(
         self, account: Account, dispute: Dispute, program: ProgramHeader, tables: ProgramHeader, move: LineMove
     ) -> Sent[Dispute]:
-        """Either player's move about the line of a lookup: `LookupGame.move` says which. Errors: Reverted."""
+        """Either player's move about a line: `LookupGame.move` says which. Errors: Reverted."""
         line = dispute.line
         if line is None:
             raise _no_claim(dispute)
@@ -176,6 +177,9 @@ class DisputeGame(Jobs):
         said = (dispute.id, _state(dispute), as_struct(line), (program, tables), *place)
         if move.kind == "word":
             return self._moved(self.client.send(account, DISPUTES, "judgeWord", *said, move.said, move.proof), dispute)
+        if move.kind == "sum":
+            shown = packed(move.totals), packed(move.words)
+            return self._moved(self.client.send(account, DISPUTES, "sumWord", *said, shown, move.proof), dispute)
         return self._moved(self.client.send(account, DISPUTES, "judgeResult", *said, move.proof), dispute)
 
     def expire_dispute(self, account: Account, dispute: Dispute) -> Sent[Dispute]:

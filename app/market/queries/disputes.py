@@ -24,15 +24,17 @@ TASKS = {
     " loses.",
 }
 LOOKUP_TASKS = {
-    DisputePhase.SHOW: "A lookup is looked into: the executor has to say where its words part from the challenger's;"
-    " silence loses.",
-    DisputePhase.NARROW: "A lookup is looked into: the challenger has to say where its words part from the executor's;"
-    " silence loses.",
+    DisputePhase.SHOW: "A line of words is looked into: the executor has to say where its own part from the"
+    " challenger's; silence loses.",
+    DisputePhase.NARROW: "A line of words is looked into: the challenger has to say where its own part from the"
+    " executor's; silence loses.",
 }
-SUM_TASK = (
-    "The challenger has to show the contract the first of these totals that does not follow, or name the lookup whose"
-    " result is false; silence loses."
-)
+SUM_TASKS = {
+    DisputePhase.JUDGE: "The challenger has to show the contract the first of these totals that does not follow, or"
+    " name the lookup whose result is false; silence loses.",
+    DisputePhase.SHOW: "The executor has to show the contract the first of these totals that does not follow, or name"
+    " the lookup whose result is false; silence loses.",
+}
 EXECUTOR_LATE = "The executor did not move in time. Anybody may end the dispute: it loses."
 CHALLENGER_LATE = "The challenger did not move in time. Anybody may end the dispute: it loses."
 ENDS = {
@@ -110,4 +112,4 @@ def dispute_view(row: DisputeRow, now: int) -> DisputeView:
 def _task(about: str, phase: DisputePhase) -> str:
     if about == "lookup":
         return LOOKUP_TASKS[phase]
-    return SUM_TASK if about == "sum" else TASKS[phase]
+    return SUM_TASKS[phase] if about == "sum" else TASKS[phase]

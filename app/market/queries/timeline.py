@@ -68,7 +68,7 @@ SENTENCES: Mapping[str, tuple[Callable[[Args], str], str, str]] = {
     ),
     "DisputeShown": (lambda a: MOVED[DisputePhase(int(a["state"]["phase"]))], "", ""),
     "DisputeSummed": (lambda a: "The executor showed the sum over lookups that the value is.", "", ""),
-    "DisputeDescended": (lambda a: "A lookup whose result is false was named; its words are looked into.", "", ""),
+    "DisputeDescended": (lambda a: "The words that a false one follows from are looked into.", "", ""),
     "DisputeCut": (lambda a: MOVED_IN_LOOKUP[DisputePhase(int(a["phase"]))], "", ""),
     "DisputeEnded": (lambda a: ENDS[Verdict(int(a["verdict"]))], "executor", ""),
     "DrawArmed": (lambda a: "The draw came too late; another block will decide it.", "", ""),

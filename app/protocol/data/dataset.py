@@ -155,18 +155,21 @@ class FileList(Document):
     codebook_bytes: int
 
 
-class KeyRoots(Document):
+class KeyRoots(GrownDocument):
     """What of an evaluation key a dispute about a lookup is judged by (docs/trace.md, section 8), as its owner says it:
     whoever computes works it out from the key before it relies on it.
     """
 
+    later: ClassVar[frozenset[str]] = frozenset({"packing"})
+
     keyswitch: Sha256  # Merkle root of the keyswitch key's rows
     points: Sha256  # of the bootstrap key's points
     packs: bool  # the key packs results
+    packing: Sha256 | None = None  # of the packing key's points; without it no contract can judge packed results
 
     @property
     def digests(self) -> tuple[str, str]:
-        """Both roots."""
+        """Both roots that every lookup is judged by."""
         return self.keyswitch, self.points
 
 

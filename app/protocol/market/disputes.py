@@ -193,13 +193,15 @@ class LineStretch:
 
 @dataclass(frozen=True)
 class LineMove:
-    """A player's move about a lookup's line. `part` ends at the first of the other's roots that is false."""
+    """A player's move about a line. `part` ends at the first of the other's roots that is false."""
 
-    kind: Literal["begin", "cut", "word", "result"]
+    kind: Literal["begin", "cut", "word", "sum", "result"]
     part: int = 0
     roots: tuple[Digest, ...] = ()  # of the player, over the parts of what is left
     said: int = 0  # the word, where another lookup's is judged
     proof: bytes = b""
+    totals: tuple[int, ...] = ()  # of a value that was packed, whose word is judged, as an executor answers with them
+    words: tuple[int, ...] = ()
 
 
 def packed(totals: Sequence[int]) -> bytes:

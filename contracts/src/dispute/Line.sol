@@ -39,13 +39,11 @@ library Line {
         s.depth = Math.log2(size) / 2;
         s.stage = 2 * levels * size;
         s.last = (s.depth + 1) * (s.stage + 2 * size);
-        uint256 part = _full(steps + 1, Leaves.WORDS);
-        uint256 most = Math.max(s.last + 4 * size, 3 * part + 2 * size);
-        // A slot is some of the eighths of the power of two of leaves that would hold it.
-        s.slot = _full(most, Leaves.WORDS << Math.max(3, _ceilLog2(_full(most, Leaves.WORDS) / Leaves.WORDS)) - 3);
-        s.sums = _full(terms * (size + 1), s.slot);
-        s.switched = s.sums + _full((size + 1) * (terms + 1), s.slot);
-        s.small = s.switched + _full((steps + 1) * (size + 1), s.slot);
+        uint256 part = full(steps + 1, Leaves.WORDS);
+        s.slot = slotOf(Math.max(s.last + 4 * size, 3 * part + 2 * size));
+        s.sums = full(terms * (size + 1), s.slot);
+        s.switched = s.sums + full((size + 1) * (terms + 1), s.slot);
+        s.small = s.switched + full((steps + 1) * (size + 1), s.slot);
         s.lost = s.small + part;
         s.turns = s.lost + part;
         s.start = s.turns + part;
@@ -73,7 +71,12 @@ library Line {
     /// @notice The radix of a transform's nodes at a level, and how far apart a node's points are. Behind the last level
     ///         points are nodes by themselves.
     function nodes(Shape memory s, uint256 level) internal pure returns (uint256 radix, uint256 width) {
-        width = s.size / 2;
+        return nodesOf(s.size, level);
+    }
+
+    /// @notice The same of polynomials of `size` coefficients.
+    function nodesOf(uint256 size, uint256 level) internal pure returns (uint256 radix, uint256 width) {
+        width = size / 2;
         for (uint256 spot = 0; spot <= level; ++spot) {
             if (width == 1) return (1, 1);
             radix = spot == 0 && Math.log2(width) % 2 == 1 ? 2 : 4;
@@ -87,7 +90,13 @@ library Line {
         return place - inside + inside % radix * width + inside / radix;
     }
 
-    function _full(uint256 words, uint256 unit) private pure returns (uint256) {
+    /// @notice Words of a slot that holds so many: some of the eighths of the power of two of leaves that would hold them.
+    function slotOf(uint256 most) internal pure returns (uint256) {
+        return full(most, Leaves.WORDS << Math.max(3, _ceilLog2(full(most, Leaves.WORDS) / Leaves.WORDS)) - 3);
+    }
+
+    /// @notice So many words, filled up to whole units.
+    function full(uint256 words, uint256 unit) internal pure returns (uint256) {
         return (words + unit - 1) / unit * unit;
     }
 

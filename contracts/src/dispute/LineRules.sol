@@ -6,50 +6,33 @@ import {Binary64} from "./Binary64.sol";
 import {Digits} from "./Digits.sol";
 import {Leaves} from "./Leaves.sol";
 import {Line} from "./Line.sol";
+import {PackedLine} from "./PackedLine.sol";
+import {PackingRules} from "./PackingRules.sol";
 import {Points} from "./Points.sol";
 import {Prefix} from "./Prefix.sol";
 import {Programs} from "./Programs.sol";
 import {Tables} from "./Tables.sol";
 
-/// @title What each word of a lookup's line follows from: docs/trace.md, section 8
+/// @title What each word of a line follows from: docs/trace.md, sections 8 and 9
 /// @notice Rules without state and money. A word reads words before it in the line, and words under roots of the program,
 ///         each by its leaf, in the order in which they are read here. Proofs are read where they stand in the calldata.
-contract LineRules {
+contract LineRules is PackingRules {
     using Line for Line.Shape;
+    using PackedLine for PackedLine.Shape;
     using Tables for Tables.Reader;
 
     /// @notice What a word is and makes of the line.
-    /// @param word that follows; of a lookup's word, the one that was said
+    /// @param word that follows; of a word that something else says, the one that was said
     /// @param root over the words up to this one, itself included
-    /// @param deeper it is a word of another lookup, which has to be looked into
+    /// @param deeper it is a word of another lookup, or of a value that was packed, which has to be looked into
+    /// @param lookup which, or the value's number in the result
+    /// @param place the word's number in it
     struct Finding {
         uint64 word;
         bytes32 root;
         bool deeper;
         uint64 lookup;
         uint64 place;
-    }
-
-    /// @param count words that are there
-    /// @param peaks where what their root is of stands in the calldata
-    struct Case {
-        Programs.Program program;
-        Tables.Lookups tables;
-        Tables.Claim claim;
-        uint256 count;
-        uint256 peaks;
-        Line.Shape shape;
-        Tables.Reader reader;
-    }
-
-    /// @param first where its points begin, in the state that they are read from
-    /// @param part which of them it is
-    struct Node {
-        uint256 radix;
-        uint256 width;
-        uint256 angle;
-        uint256 first;
-        uint256 part;
     }
 
     /// @notice What word `index` of a line follows to be, whose words before it are those under `root`. The line ends before
@@ -66,19 +49,23 @@ contract LineRules {
         bytes calldata proof
     ) external view returns (Finding memory found) {
         Case memory c = _case(program, tables, claim);
-        (uint256 end,) = c.shape.outAt(claim.word);
-        if (index >= end) {
+        PackedLine.Shape memory s;
+        if (_packs(c)) s = PackedLine.shape(program.size, tables.levels);
+        else c.shape = _shape(c);
+        if (index >= _end(c, s)) {
             found.root = root;
             return found;
         }
         _begin(c, root, index, proof);
-        if (index < c.shape.sums) _wire(c, index, found);
+        if (s.size > 0) _inPacked(c, s, index, found);
+        else if (index < c.shape.sums) _wire(c, index, found);
         else found.word = _expected(c, index);
         if (found.deeper) found.word = said;
         found.root = Prefix.grown(index, c.peaks, found.word);
     }
 
-    /// @notice What the word of a lookup follows to be that a line is about: the one behind all that are under `root`.
+    /// @notice What the word follows to be that a line is about: the one behind all that are under `root`. Words of packed
+    ///         ciphertexts are rounded.
     /// @param proof as `judge` takes it
     function result(
         Programs.Program calldata program,
@@ -88,6 +75,8 @@ contract LineRules {
         bytes calldata proof
     ) external view returns (uint64) {
         Case memory c = _case(program, tables, claim);
+        if (_packs(c)) return _rounded(c, root, proof);
+        c.shape = _shape(c);
         (uint256 index, bool negated) = c.shape.outAt(claim.word);
         _begin(c, root, index, proof);
         return _signed(_expected(c, index), negated);
@@ -111,19 +100,34 @@ contract LineRules {
         returns (Case memory c)
     {
         (c.program, c.tables, c.claim) = (program, tables, claim);
-        c.shape = Line.shape(tables.steps, program.size, tables.levels, tables.most);
     }
 
-    /// @dev Takes what the root over the words before a word is of.
-    function _begin(Case memory c, bytes32 root, uint256 count, bytes calldata proof) private view {
-        (c.count, c.peaks) = (count, _placeOf(proof));
-        if (Prefix.root(count, c.peaks) != root) revert Leaves.WrongProof();
-        c.reader.spot = c.peaks + 32 * Prefix.peaks(count) + 8 * (count % Leaves.WORDS);
+    /// @dev Whether it is about a packed ciphertext.
+    function _packs(Case memory c) private pure returns (bool) {
+        return c.program.kind == Programs.PACKING && c.claim.lookup > c.tables.lookups;
     }
 
-    function _placeOf(bytes calldata proof) private pure returns (uint256 spot) {
-        assembly ("memory-safe") {
-            spot := proof.offset
+    function _shape(Case memory c) private pure returns (Line.Shape memory) {
+        return Line.shape(c.tables.steps, c.program.size, c.tables.levels, c.tables.most);
+    }
+
+    /// @dev The word that the line ends before.
+    function _end(Case memory c, PackedLine.Shape memory s) private pure returns (uint256 end) {
+        if (s.size > 0) return s.outAt(c.claim.word);
+        (end,) = c.shape.outAt(c.claim.word);
+    }
+
+    function _inPacked(Case memory c, PackedLine.Shape memory s, uint256 index, Finding memory found) private view {
+        if (index < s.bits) (found.deeper, found.lookup, found.place) = _valueOf(c, s, index);
+        if (!found.deeper) found.word = _wordOf(c, s, index);
+    }
+
+    function _rounded(Case memory c, bytes32 root, bytes calldata proof) private view returns (uint64) {
+        PackedLine.Shape memory s = PackedLine.shape(c.program.size, c.tables.levels);
+        uint256 index = s.outAt(c.claim.word);
+        _begin(c, root, index, proof);
+        unchecked {
+            return (_wordOf(c, s, index) + uint64(1 << 31)) >> 32;
         }
     }
 
@@ -271,10 +275,8 @@ contract LineRules {
 
     function _split(Case memory c, uint256 step, uint256 stage, uint256 index) private view returns (uint64) {
         (uint256 polynomial, uint256 place) = _pointOf(c.shape, stage, index / 2);
-        Node memory node = _node(c.shape.size / 2, stage - 1, place);
-        uint256 first = c.shape.stageAt(step, stage - 1) + polynomial * c.shape.size + 2 * node.first;
-        Points.Point[] memory x = _points(c, first, node.radix);
-        return _part(Points.split(x, _twiddles(c, node), node.part), index);
+        uint256 state = c.shape.stageAt(step, stage - 1) + polynomial * c.shape.size;
+        return _splitOf(c, state, stage - 1, place, index);
     }
 
     function _join(Case memory c, uint256 step, uint256 join, uint256 index) private view returns (uint64) {
@@ -284,44 +286,8 @@ contract LineRules {
             (uint256 radix, uint256 width) = s.nodes(s.depth - 1 - join);
             place = Line.pointAt(radix, width, place);
         }
-        Node memory node = _node(s.size / 2, s.depth - join, place);
-        uint256 first = s.stageAt(step, s.depth + join) + column * s.size + 2 * node.first;
-        return _part(Points.join(_points(c, first, node.radix), _twiddles(c, node), node.part), index);
-    }
-
-    function _points(Case memory c, uint256 first, uint256 count) private view returns (Points.Point[] memory x) {
-        x = new Points.Point[](count);
-        for (uint256 k = 0; k < count; ++k) {
-            x[k] = _point(c, first + 2 * k);
-        }
-    }
-
-    /// @dev Roots of unity stand with their first powers: four points for each angle.
-    function _twiddles(Case memory c, Node memory node) private view returns (Points.Point[] memory t) {
-        t = new Points.Point[](node.radix - 1);
-        uint256 turn = 2 * c.shape.size;
-        for (uint256 k = 0; k < t.length; ++k) {
-            uint256 place = 8 * (node.angle % turn) + 2 * (k + 1);
-            uint64 re = c.reader.take(c.tables.roots, 8 * turn, place);
-            t[k] = Points.Point(re, c.reader.behind(place, 1));
-        }
-    }
-
-    /// @dev The node of level `number` that a point of a polynomial of so many points belongs to.
-    function _node(uint256 half, uint256 number, uint256 place) private pure returns (Node memory node) {
-        uint256 count = 0; // of the nodes before it
-        (node.width, node.angle) = (half, half);
-        for (uint256 level = 0;; ++level) {
-            node.radix = level == 0 && Math.log2(half) % 2 == 1 ? 2 : 4;
-            if (level == number) break;
-            node.width /= node.radix;
-            count = place / node.width;
-            node.angle = (node.angle + count % node.radix * 4 * half) / node.radix;
-        }
-        node.angle /= node.radix;
-        node.width /= node.radix;
-        node.part = place / node.width % node.radix;
-        node.first = (count * node.width + place % node.width) * node.radix;
+        uint256 state = s.stageAt(step, s.depth + join) + column * s.size;
+        return _joinOf(c, state, s.depth - join, place, index);
     }
 
     /// @dev The products of a step's points with the key's for a column, in the order in which they are summed.
@@ -354,36 +320,8 @@ contract LineRules {
         return Binary64.toWord(_line(c, s.stageAt(step, 2 * s.depth + 1) + word));
     }
 
-    /// @dev A word before the one that is judged: of the leaf that is not full, or of one under a peak.
-    function _line(Case memory c, uint256 index) private view returns (uint64) {
-        if (index >= c.count) revert Leaves.WrongProof();
-        uint256 leaf = index / Leaves.WORDS;
-        if (leaf == c.count / Leaves.WORDS) {
-            c.reader.root = 0;
-            c.reader.data = c.peaks + 32 * Prefix.peaks(c.count);
-            return Leaves.wordOf(c.reader.data, index % Leaves.WORDS);
-        }
-        (bytes32 peak, uint256 levels_) = Prefix.peakOf(c.count, c.peaks, leaf);
-        return c.reader.take(peak, Leaves.WORDS << levels_, index % (Leaves.WORDS << levels_));
-    }
-
     /// @dev Word `word` of the value that is looked up: its last total.
     function _input(Case memory c, uint256 word) private view returns (uint64) {
         return _line(c, c.shape.sums + word * (c.shape.terms + 1) + c.shape.terms);
-    }
-
-    function _point(Case memory c, uint256 word) private view returns (Points.Point memory) {
-        uint64 re = _line(c, word);
-        return Points.Point(re, c.reader.behind(word, 1));
-    }
-
-    function _part(Points.Point memory point, uint256 place) private pure returns (uint64) {
-        return place % 2 == 0 ? point.re : point.im;
-    }
-
-    function _signed(uint64 word, bool negated) private pure returns (uint64) {
-        unchecked {
-            return negated ? uint64(0) - word : word;
-        }
     }
 }

@@ -64,7 +64,7 @@ abstract contract LinearGame is ReceiptCourt {
     ) external {
         _turn(dispute, state, Phase.ANSWER, state.executor);
         Claim memory claim;
-        if (program.kind == Programs.LOOKUPS) revert WrongOrder();
+        if (program.kind >= Programs.LOOKUPS) revert WrongOrder();
         claim.program = program.digest();
         claim.dataRoot = receipt.dataRoot;
         uint256 rows = program.resultRows(receipt.rows);

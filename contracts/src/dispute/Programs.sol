@@ -6,7 +6,8 @@ import {Leaves} from "./Leaves.sol";
 /// @title What a dispute reads of a circuit and a dataset: docs/trace.md, section 7
 /// @notice A program is a header and words under a root. Its digest is the SHA-256 of the header's fields, 32 bytes each.
 library Programs {
-    /// @param kind 0: one linear layer; 1: the same, summed over blocks of rows; 2: with lookups
+    /// @param kind 0: one linear layer; 1: the same, summed over blocks of rows; 2: with lookups; 3: the same, on a dataset
+    ///        whose key packs results
     /// @param evaluator 1 or 2, as in darkroom-canonical-1
     /// @param size N
     /// @param width of the last layer
@@ -48,6 +49,7 @@ library Programs {
     uint256 internal constant LINEAR = 0;
     uint256 internal constant ROW_SUMS = 1;
     uint256 internal constant LOOKUPS = 2;
+    uint256 internal constant PACKING = 3;
 
     function digest(Program memory program) internal pure returns (bytes32) {
         return sha256(abi.encode(program));

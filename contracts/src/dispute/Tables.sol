@@ -39,7 +39,9 @@ library Tables {
         bytes32 roots;
     }
 
-    /// @notice Word `word` of lookup `lookup` in a row, which a player says is `said`.
+    /// @notice Word `word` of lookup `lookup` in a row, which a player says is `said`; or of a packed ciphertext, rounded.
+    /// @param row of the lookup in the dataset; of a packed ciphertext, the job's first one
+    /// @param lookup its number; behind all lookups, how many values of the result there are up to the ciphertext's last one
     /// @param layer how many lookups were looked into before
     /// @param levels of the tree over the words of its line
     struct Claim {
@@ -210,6 +212,17 @@ library Tables {
 
     function valuesAt(Programs.Program memory program) internal pure returns (uint256) {
         return _full(program.shardAt(program.shards));
+    }
+
+    /// @notice The root of the packing key's points.
+    function packingRoot(Programs.Program memory program, Lookups memory tables, Reader memory reader)
+        internal
+        view
+        returns (bytes32)
+    {
+        uint256 place = _seeds(program, tables) + _full(2 * program.shards * program.inputs);
+        take(reader, program.words, program.length, place);
+        return Leaves.shownAt(reader.data);
     }
 
     function _seeds(Programs.Program memory program, Lookups memory tables) private pure returns (uint256) {

@@ -7,7 +7,7 @@ from enum import StrEnum
 import numpy as np
 
 from app.protocol.data.dataset import EncryptedTable
-from fhe.circuit.circuit import Circuit, Linear, selects
+from fhe.circuit.circuit import Circuit, Linear, Lookup, selects
 from fhe.engine.output import choose_form
 from fhe.profile import EncryptionProfile
 
@@ -15,6 +15,7 @@ LOOKS = 3  # in which a sum over rows is narrowed to one of them, by 128 at a ti
 MOST_SUMMED = 128**LOOKS  # rows of a block
 MOST_TERMS = 4096  # of an output: what is shown of it goes into one transaction
 MOST_LAYERS = 2  # of lookups, one after the other: a dispute goes through each
+MOST_PACKED = 1 << 15  # lookups that one packed ciphertext is made of: a player makes them again in a move's time
 
 
 class Unjudged(StrEnum):
@@ -29,6 +30,7 @@ class Unjudged(StrEnum):
     LAYERS = "layers"
     NO_ROOTS = "no-roots"
     PACKED = "packed"
+    MANY_PACKED = "many-packed"
 
 
 def unjudged(circuit: Circuit, profile: EncryptionProfile, table: EncryptedTable, rows: int) -> Unjudged | None:
@@ -40,8 +42,14 @@ def unjudged(circuit: Circuit, profile: EncryptionProfile, table: EncryptedTable
         return Unjudged.NO_ROOTS
     last = circuit.layers[-1]
     assert isinstance(last, Linear)
-    values = rows * len(last.bias)
-    return Unjudged.PACKED if choose_form(profile, values, table.key_roots.packs) == "packed" else None
+    outputs, size = len(last.bias), profile.polynomial_size
+    if choose_form(profile, rows * outputs, table.key_roots.packs) == "lwe":
+        return None
+    if table.key_roots.packing is None:
+        return Unjudged.PACKED
+    lookups = sum(len(layer.source) for layer in circuit.layers if isinstance(layer, Lookup))
+    together = min(rows, (size - 1) // outputs + 2)  # rows that a ciphertext has values of
+    return Unjudged.MANY_PACKED if together * lookups > MOST_PACKED else None
 
 
 def nameless(circuit: Circuit, table: EncryptedTable) -> Unjudged | None:

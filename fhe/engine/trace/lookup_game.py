@@ -5,6 +5,7 @@ Both parties compute the same. The line of a lookup is made once a dispute: of i
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -26,14 +27,19 @@ from app.protocol.market.disputes import (
 from app.protocol.market.entities import ZERO
 from fhe.arrays import U64
 from fhe.circuit.circuit import Circuit
-from fhe.engine.evaluate import core_for
+from fhe.engine.evaluate import core_for, output_ciphertexts
 from fhe.engine.gadget import extract
 from fhe.engine.source import ChunkSource, spans
+from fhe.engine.trace.held import HeldChunks
 from fhe.engine.trace.lookup import LookupTrace
 from fhe.engine.trace.lookups import KeyTables, Lookups, roots_of_unity
+from fhe.engine.trace.packed_line import PackedLine
+from fhe.engine.trace.packing import PackingTape
+from fhe.engine.trace.packing_reads import PackingReads
 from fhe.engine.trace.program import JobProgram, proven
 from fhe.engine.trace.reads import ReadPlace, Reads, Record
-from fhe.engine.trace.tape import LEAF, LookupTape
+from fhe.engine.trace.slots import LEAF, Tape
+from fhe.engine.trace.tape import LookupTape
 from fhe.evaluation_key import EvaluationKey
 from fhe.profile import EncryptionProfile
 
@@ -52,7 +58,7 @@ class LookupGame:
     source: ChunkSource
     file: Callable[[int], bytes]
     file_roots: Callable[[], Sequence[str]]
-    _tapes: dict[tuple[int, int], LookupTape] = field(default_factory=dict)
+    _tapes: dict[tuple[int, int], Tape] = field(default_factory=dict)
 
     # The word of the result
 
@@ -90,7 +96,7 @@ class LookupGame:
         term: int,
         totals: Sequence[int],
         words: Sequence[int],
-        tape: LookupTape | None = None,
+        tape: Tape | None = None,
     ) -> SumEvidence:
         """What shows a total to be false, or the word of a published wire; or of a lookup the roots over its line.
 
@@ -129,12 +135,37 @@ class LookupGame:
 
     def tape(self, row: int, lookup: int) -> LookupTape:
         """The line of a lookup in a row."""
-        if (row, lookup) not in self._tapes:
-            self._tapes[row, lookup] = self.made(row, lookup)
-        return self._tapes[row, lookup]
+        found = self.line(row, lookup)
+        assert isinstance(found, LookupTape)
+        return found
 
-    def made(self, row: int, lookup: int) -> LookupTape:
+    def line(self, row: int, number: int) -> Tape:
+        """The same; of a number behind all lookups, the line of a packed ciphertext (`PackedLine`)."""
+        if (row, number) not in self._tapes:
+            self._tapes[row, number] = self.made(row, number)
+        return self._tapes[row, number]
+
+    def made(self, row: int, lookup: int) -> Tape:
         """The same, made anew."""
+        return self._packing(row, lookup) or self._looked_up(row, lookup)
+
+    def _packing(self, row: int, number: int) -> PackingTape | None:
+        packed = PackedLine.of(self.program, row, number)
+        if packed is None:
+            return None
+        assert self._key.packing is not None
+        rows, skipped = packed.rows
+        circuit, profile, table = self.circuit, self.profile, self.table
+        source = HeldChunks.of(self.source, circuit, spans(table, profile.polynomial_size, rows.start, len(rows)))
+        core = core_for(profile, table, self.key, os.cpu_count() or 1, "auto")
+
+        def values() -> U64:
+            parts = output_ciphertexts(circuit, profile, table, source, rows.start, len(rows), core)
+            return np.concatenate([part.reshape(-1, part.shape[-1]) for part in parts])[skipped:][: packed.count]
+
+        return PackingTape(profile, values, self._key.packing.of)
+
+    def _looked_up(self, row: int, lookup: int) -> LookupTape:
         value, test = self._pair(self.program.lookup_at(lookup))
         ciphertext, wires, weights, bias = self._value(row, value)
         tables = self._lookups
@@ -143,21 +174,21 @@ class LookupGame:
         wires, weights = np.pad(wires, ((0, room), (0, 0))), np.pad(weights, (0, room))
         return LookupTape(trace, self._key.points, wires, weights, bias)
 
-    def roots(self, tape: LookupTape, line: LookupClaim, stretch: LineStretch) -> tuple[Digest, ...]:
+    def roots(self, tape: Tape, line: LookupClaim, stretch: LineStretch) -> tuple[Digest, ...]:
         """A list of roots over the parts of a stretch that has none yet; the line ends before its word."""
         end, _ = tape.shape.out_at(line.word)
         left = stretch.levels - stretch.level
         cut = replace(stretch, bits=-(-left // -(-left // LOOK)))
         return tuple(Digest(tape.prefix(min(words, end)).hex()) for words in cut.ends[1:])
 
-    def move(self, dispute: Dispute, tape: LookupTape | None = None) -> LineMove:
-        """The next move about a lookup's line, of a player whose line is `tape`: by default the true one.
+    def move(self, dispute: Dispute, tape: Tape | None = None) -> LineMove:
+        """The next move about a line, of a player whose line is `tape`: by default the true one.
 
         Errors: ValueError where nothing of the other's is false.
         """
         line, stretch = dispute.line, dispute.stretch
         assert line is not None
-        tape = tape or self.tape(line.row, line.lookup)
+        tape = tape or self.line(line.row, line.lookup)
         if stretch is None:
             return LineMove("begin", roots=self.roots(tape, line, _whole(line.levels)))
         end, _ = tape.shape.out_at(line.word)
@@ -173,27 +204,39 @@ class LookupGame:
             return LineMove("cut", part, self.roots(tape, line, below))
         if below.node >= end:
             return LineMove("word", part)
+        packed = PackedLine.of(self.program, line.row, line.lookup)
+        value = packed.value(below.node) if packed is not None else None
+        if value is not None:
+            totals, words = self.sums(*value)
+            return LineMove("sum", part, proof=tape.begun(below.node), totals=totals, words=words)
         return LineMove("word", part, said=tape.word(below.node), proof=self.word_proof(line, below.node, tape))
 
-    def word_proof(self, claim: LookupClaim, index: int, tape: LookupTape | None = None) -> bytes:
+    def word_proof(self, claim: LookupClaim, index: int, tape: Tape | None = None) -> bytes:
         """What word `index` of a line is worked out from, of which `tape` has all words before."""
-        tape = tape or self.tape(claim.row, claim.lookup)
+        tape = tape or self.line(claim.row, claim.lookup)
         return self._read(claim, index, tape)
 
-    def result_proof(self, claim: LookupClaim, tape: LookupTape | None = None) -> bytes:
-        """What the word of a lookup is worked out from."""
-        tape = tape or self.tape(claim.row, claim.lookup)
+    def result_proof(self, claim: LookupClaim, tape: Tape | None = None) -> bytes:
+        """What the word that a line is about is worked out from."""
+        tape = tape or self.line(claim.row, claim.lookup)
         index, _ = tape.shape.out_at(claim.word)
         return self._read(claim, index, tape)
 
-    def _read(self, claim: LookupClaim, index: int, tape: LookupTape) -> bytes:
-        record, proof = self._record(claim.lookup), LineProof(tape.begun(index))
-        for read in Reads(self.profile, tape.shape, record, tape.turns()).of(index):
+    def _read(self, claim: LookupClaim, index: int, tape: Tape) -> bytes:
+        proof = LineProof(tape.begun(index))
+        if isinstance(tape, PackingTape):
+            found, record = PackingReads(tape.shape, self.program.packing_at).of(index), None
+        else:
+            assert isinstance(tape, LookupTape)
+            record = self._record(claim.lookup)
+            found = Reads(self.profile, tape.shape, record, tape.turns()).of(index)
+        for read in found:
             if read.where == "line" and read.index // LEAF == index // LEAF:
                 proof.there()
             elif read.where == "line":
                 proof.read(read, lambda at=read.index: tape.opening(at, index))  # type: ignore[misc]
             elif read.where == "datum":
+                assert record is not None
                 term, word = divmod(read.index, self.profile.polynomial_size + 1)
                 wire, _ = self._pair(record.term_at(term))
                 if wire < self.program.inputs:
@@ -211,6 +254,9 @@ class LookupGame:
     def _opened(self, read: ReadPlace) -> list[bytes]:
         if read.where == "program":
             return _flat(self.program.leaf(read.index))
+        if read.where == "packing":
+            assert self._key.packing is not None
+            return _flat(self._key.packing.opened(read.index))
         arrays = {"keyswitch": self._key.keyswitch, "points": self._key.points, "tests": self._lookups.tests}
         words = roots_of_unity(self.profile) if read.where == "roots" else arrays[read.where]
         return _flat(opened(words, read.index))

@@ -21,6 +21,8 @@ from fhe.engine.gadget import table_polynomials
 from fhe.engine.hashing import builder, root_of
 from fhe.engine.output import lwe_bits
 from fhe.engine.roots import roots
+from fhe.engine.trace.packing import PackingShape
+from fhe.engine.trace.packing_points import PackingPoints
 from fhe.engine.trace.tape import TapeShape
 from fhe.engine.transform import key_points
 from fhe.evaluation_key import EvaluationKey
@@ -35,12 +37,14 @@ class KeyTables:
 
     keyswitch: U64
     points: U64
+    packing: PackingPoints | None = None  # of a key that packs results
 
     @classmethod
     def of(cls, key: EvaluationKey) -> KeyTables:
         """From the key, polynomial by polynomial: as much memory again as its bootstrap part."""
         points = np.stack([points_of(polynomials) for polynomials in key.bootstrap])
-        return cls(np.ascontiguousarray(key.keyswitch.transpose(2, 0, 1)), points)
+        packing = PackingPoints(key.packing) if key.packing is not None else None
+        return cls(np.ascontiguousarray(key.keyswitch.transpose(2, 0, 1)), points, packing)
 
     @cached_property
     def digests(self) -> tuple[Digest, Digest]:
@@ -61,7 +65,8 @@ def roots_of_key(key: EvaluationKey) -> KeyRoots:
         rows.update(key.keyswitch[:, :, word].astype("<u8").tobytes())
     for polynomials in key.bootstrap:
         points.update(points_of(polynomials).astype("<u8").tobytes())
-    return KeyRoots(keyswitch=rows.root(), points=points.root(), packs=key.packing is not None)
+    packing = PackingPoints(key.packing).root if key.packing is not None else None
+    return KeyRoots(keyswitch=rows.root(), points=points.root(), packs=packing is not None, packing=packing)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,9 +89,15 @@ class Lookups:
         return (
             self.profile.lwe_dimension, keyswitch.base_log, keyswitch.levels, bootstrap.base_log, bootstrap.levels,
             int(self.centred), len(self.values), len(self.terms), self.most, len(self.lookups), len(self.tests),
-            lwe_bits(self.profile), TapeShape.of(self.profile, self.most).levels_of_words, *self.key.digests,
+            lwe_bits(self.profile), self._levels_of_words, *self.key.digests,
             file_root(self.tests), file_root(roots_of_unity(self.profile)),
         )  # fmt: skip
+
+    @property
+    def _levels_of_words(self) -> int:
+        """Of the tree over the words of every line: of the longest one."""
+        found = TapeShape.of(self.profile, self.most).levels_of_words
+        return found if self.packing is None else max(found, PackingShape.of(self.profile).levels_of_words)
 
     @property
     def digest(self) -> Digest:
@@ -99,9 +110,18 @@ class Lookups:
         return int(self.values[:, 2].max())
 
     @property
+    def packing(self) -> Digest | None:
+        """The root of the packing key's points; None where the key packs nothing, or nobody says its root."""
+        found = self.key.packing
+        return found.root if isinstance(found, PackingPoints) else None if found is None else Digest(found)
+
+    @property
     def sections(self) -> tuple[U64, ...]:
         """What follows the shards in the program's words."""
-        return self.values, self.terms, self.lookups, self.seeds
+        found = self.values, self.terms, self.lookups, self.seeds
+        if self.packing is None:
+            return found
+        return *found, np.frombuffer(bytes.fromhex(self.packing), "<u8").astype(np.uint64)
 
 
 def roots_of_unity(profile: EncryptionProfile) -> U64:

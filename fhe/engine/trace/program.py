@@ -26,7 +26,7 @@ from fhe.engine.trace.lookups import KeyTables, Lookups, fields_digest, lookups_
 from fhe.profile import EncryptionProfile
 
 LEAF_WORDS = merkle.LEAF_BYTES // 8
-LINEAR, ROW_SUMS, LOOKUPS = range(3)  # kinds
+LINEAR, ROW_SUMS, LOOKUPS, PACKING = range(4)  # kinds
 RECORD = 4  # words of an output and of an input
 PAIR = 2  # words of a term and of a shard
 
@@ -99,6 +99,11 @@ class JobProgram:
         return self.lookup_at(0) + _full(PAIR * len(self._looked_up.lookups)) + PAIR * (shard * self.inputs + wire)
 
     @property
+    def packing_at(self) -> int:
+        """Place of the root of the packing key's points, four words, where the program says it."""
+        return self.seed_at(0, 0) + _full(PAIR * self.shards * self.inputs)
+
+    @property
     def _looked_up(self) -> Lookups:
         if self.lookups is None:
             raise ValueError("this circuit has no lookups")
@@ -130,8 +135,8 @@ def program_of(
     """The program of a job with this circuit on this table; None where no dispute about a result is possible: what is
     `nameless`, and lookups of which no `key` is known.
 
-    `key`: what of the dataset's evaluation key lookups read, by default what the table says of it. Results with lookups
-    must not be packed, which depends on the job's rows: `fhe.engine.trace.judged.unjudged`.
+    `key`: what of the dataset's evaluation key lookups read, by default what the table says of it. Whether packed
+    results can be judged depends on the job's rows too: `fhe.engine.trace.judged.unjudged`.
     Errors: BadModel, MessageOverflow for a circuit that does not run on the table.
     """
     check_runs_on(circuit, profile, table)
@@ -153,7 +158,7 @@ def program_of(
         *(lookups.sections if lookups is not None else ()),
     )
     return JobProgram(
-        kind=ROW_SUMS if circuit.block else LINEAR if lookups is None else LOOKUPS,
+        kind=_kind(circuit, lookups),
         evaluator=int(table.evaluator.rsplit("-", 1)[1]),
         size=profile.polynomial_size,
         width=layer.width,
@@ -166,6 +171,12 @@ def program_of(
         words=np.concatenate([_filled(section) for section in sections]),
         lookups=lookups,
     )
+
+
+def _kind(circuit: Circuit, lookups: Lookups | None) -> int:
+    if lookups is not None:
+        return LOOKUPS if lookups.packing is None else PACKING
+    return ROW_SUMS if circuit.block else LINEAR
 
 
 def _outputs(layer: Linear) -> U64:

@@ -14,7 +14,7 @@ from fhe.engine.trace.tape import TapeShape
 from fhe.engine.transform import Level, levels
 from fhe.profile import EncryptionProfile
 
-Where = Literal["line", "program", "keyswitch", "points", "tests", "roots", "datum"]
+Where = Literal["line", "program", "keyswitch", "points", "tests", "roots", "datum", "packing"]
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class Reads:
                 yield from self._digit(step, polynomial, point + place % 2 * s.size // 2)
             else:
                 before_at = s.stage_at(step, stage - 1) + polynomial * s.size
-                yield from self._node(before_at, stage - 1, point)
+                yield from node_reads(s.size, before_at, stage - 1, point)
         elif inside < s.last_at:
             join, place = divmod(inside - before, 2 * s.size)
             if join == 0:
@@ -148,7 +148,7 @@ class Reads:
                 column, point = divmod(place // 2, s.size // 2)
                 if join < s.depth:
                     point = point_at(levels(s.size // 2)[s.depth - 1 - join], point)
-                yield from self._node(s.stage_at(step, s.depth + join) + column * s.size, s.depth - join, point)
+                yield from node_reads(s.size, s.stage_at(step, s.depth + join) + column * s.size, s.depth - join, point)
         elif inside < s.last_at + 2 * s.size:
             column, coefficient = divmod(inside - s.last_at, s.size)
             part, point = divmod(coefficient, s.size // 2)
@@ -174,16 +174,6 @@ class Reads:
         yield ReadPlace("line", state + (place - self.turns[step]) % s.size)
         yield ReadPlace("line", state + place)
 
-    def _node(self, state: int, number: int, place: int) -> Iterator[ReadPlace]:
-        """The points of the node that a point is of, side by side in the polynomial at `state`; then its twiddles."""
-        level = levels(self.shape.size // 2)[number]
-        node = place // (level.radix * level.width)
-        first = (node * level.width + place % level.width) * level.radix
-        for k in range(level.radix):
-            yield ReadPlace("line", state + 2 * (first + k))
-        for k in range(1, level.radix):
-            yield ReadPlace("roots", 8 * int(level.angles[node]) + 2 * k)
-
     def _product(self, step: int, place: int) -> Iterator[ReadPlace]:
         s, half, count = self.shape, self.shape.size // 2, 2 * self.shape.levels
         column, point = divmod(place // 2, half)
@@ -197,3 +187,16 @@ def point_at(level: Level, place: int) -> int:
     """Which point of a polynomial stands at a place, where the points of each node of a level stand together."""
     node, inside = divmod(place, level.radix * level.width)
     return node * level.radix * level.width + inside % level.radix * level.width + inside // level.radix
+
+
+def node_reads(size: int, state: int, number: int, place: int) -> Iterator[ReadPlace]:
+    """The points of the node of level `number` that a point is of, side by side in the polynomial at `state`; then its
+    twiddles.
+    """
+    level = levels(size // 2)[number]
+    node = place // (level.radix * level.width)
+    first = (node * level.width + place % level.width) * level.radix
+    for k in range(level.radix):
+        yield ReadPlace("line", state + 2 * (first + k))
+    for k in range(1, level.radix):
+        yield ReadPlace("roots", 8 * int(level.angles[node]) + 2 * k)

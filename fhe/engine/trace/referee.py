@@ -139,21 +139,10 @@ class Referee:
         return double(self._at(state, 2 * point)), double(self._at(state, 2 * point + 1))
 
     def _split(self, before: str, number: int, point: int) -> Point:
-        x, t, block = self._node(before, number, point)
-        if len(x) == 2:
-            u = times(x[1], t[0])
-            return plus(x[0], u) if block == 0 else minus(x[0], u)
-        u1, u2, u3 = (times(x[k + 1], t[k]) for k in range(3))
-        s, d, p, q = plus(x[0], u2), minus(x[0], u2), plus(u1, u3), minus(u1, u3)
-        return (plus(s, p), plus_i(d, q), minus(s, p), minus_i(d, q))[block]
+        return splitted(*self._node(before, number, point))
 
     def _join(self, before: str, number: int, point: int) -> Point:
-        y, t, block = self._node(before, number, point)
-        if len(y) == 2:
-            return plus(y[0], y[1]) if block == 0 else times_conjugate(minus(y[0], y[1]), t[0])
-        s, d, p, q = plus(y[0], y[2]), minus(y[0], y[2]), plus(y[1], y[3]), minus(y[1], y[3])
-        sums = (plus(s, p), minus_i(d, q), minus(s, p), plus_i(d, q))
-        return sums[0] if block == 0 else times_conjugate(sums[block], t[block - 1])
+        return joined(*self._node(before, number, point))
 
     def _product(self, step: int, before: str, column: int, place: int) -> Point:
         half, count, height = self.profile.polynomial_size // 2, self.profile.bootstrap.levels, depth(self.profile)
@@ -179,6 +168,25 @@ class Referee:
         if index in (0, size):
             return self._at(state, index)
         return -self._at(state, size - index) & MASK
+
+
+def splitted(x: Sequence[Point], t: Sequence[Point], block: int) -> Point:
+    """A point of a node after its split: of its points x before, with twiddles t."""
+    if len(x) == 2:
+        u = times(x[1], t[0])
+        return plus(x[0], u) if block == 0 else minus(x[0], u)
+    u1, u2, u3 = (times(x[k + 1], t[k]) for k in range(3))
+    s, d, p, q = plus(x[0], u2), minus(x[0], u2), plus(u1, u3), minus(u1, u3)
+    return (plus(s, p), plus_i(d, q), minus(s, p), minus_i(d, q))[block]
+
+
+def joined(y: Sequence[Point], t: Sequence[Point], block: int) -> Point:
+    """A point of a node after its join."""
+    if len(y) == 2:
+        return plus(y[0], y[1]) if block == 0 else times_conjugate(minus(y[0], y[1]), t[0])
+    s, d, p, q = plus(y[0], y[2]), minus(y[0], y[2]), plus(y[1], y[3]), minus(y[1], y[3])
+    sums = (plus(s, p), minus_i(d, q), minus(s, p), plus_i(d, q))
+    return sums[0] if block == 0 else times_conjugate(sums[block], t[block - 1])
 
 
 def add_term(total: int, weight: int, shift: int, word: int) -> int:

@@ -9,26 +9,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import sha256
 from itertools import pairwise
 
 import numpy as np
 
 from fhe.arrays import F64, U64
 from fhe.engine.gadget import digits, rotate
-from fhe.engine.hashing import root_of
 from fhe.engine.trace.lookup import LookupTrace
 from fhe.engine.trace.names import depth
+from fhe.engine.trace.slots import LEAF, Slots, Tape
 from fhe.engine.transform import Complex, Level, add, join, levels, multiply, split, to_words
 from fhe.profile import EncryptionProfile
 
-LEAF = 16  # words
-KEPT = 4  # slots
-EMPTY = bytes(32)  # the root over no words
-
 
 @dataclass(frozen=True)
-class TapeShape:
+class TapeShape(Slots):
     """Where everything is, in words. n steps, N, L levels of the bootstrap gadget, room for T terms."""
 
     steps: int
@@ -58,38 +53,24 @@ class TapeShape:
         return -(-(self.steps + 1) // LEAF) * LEAF
 
     @cached_property
-    def _most(self) -> int:
+    def most(self) -> int:
         """Words that a slot has to hold."""
         return max(self.last_at + 4 * self.size, 3 * self.part + 2 * self.size)
 
     @cached_property
-    def chunk_depth(self) -> int:
-        """log2 of a chunk's leaves: an eighth of the power of two of leaves that holds a slot."""
-        return max(0, (-(-self._most // LEAF) - 1).bit_length() - 3)
-
-    @cached_property
-    def slot(self) -> int:
-        """Words of a slot: whole chunks."""
-        chunk = LEAF << self.chunk_depth
-        return -(-self._most // chunk) * chunk
-
-    def _after(self, start: int, words: int) -> int:
-        return start + -(-words // self.slot) * self.slot
-
-    @cached_property
     def sums_at(self) -> int:
         """After the words of the wires that the value reads."""
-        return self._after(0, self.terms * (self.size + 1))
+        return self.after(0, self.terms * (self.size + 1))
 
     @cached_property
     def switch_at(self) -> int:
         """After the totals of the value's words."""
-        return self._after(self.sums_at, (self.size + 1) * (self.terms + 1))
+        return self.after(self.sums_at, (self.size + 1) * (self.terms + 1))
 
     @cached_property
     def small_at(self) -> int:
         """After the totals of the keyswitch."""
-        return self._after(self.switch_at, (self.steps + 1) * (self.size + 1))
+        return self.after(self.switch_at, (self.steps + 1) * (self.size + 1))
 
     @property
     def lost_at(self) -> int:
@@ -125,32 +106,24 @@ class TapeShape:
         """How many there are."""
         return self.steps_at // self.slot + self.steps
 
-    @cached_property
-    def tree(self) -> int:
-        """Levels of the tree above leaves."""
-        return (self.slots * self.slot // LEAF - 1).bit_length()
-
-    @property
-    def levels_of_words(self) -> int:
-        """Levels of the tree above words."""
-        return self.tree + LEAF.bit_length() - 1
-
     def out_at(self, word: int) -> tuple[int, bool]:
         """The word of the last step that word number `word` of the result is, and whether it is negated."""
         last = self.step_at(self.steps)
         return (last + word, False) if word in (0, self.size) else (last + self.size - word, True)
 
 
-class LookupTape:
+class LookupTape(Tape):
     """The line of one lookup. `wires`: the words (T, N + 1) that the value reads, with `weights` and `bias`; zeros
     where it has fewer terms than there is room for.
     """
 
+    shape: TapeShape
+
     def __init__(self, trace: LookupTrace, points: U64, wires: U64, weights: U64, bias: int) -> None:
         """`trace`: of the value; `points` as `KeyTables.points`."""
+        super().__init__()
         self.shape = TapeShape.of(trace.profile, len(wires))
         self._trace, self._points, self._wires, self._weights, self._bias = trace, points, wires, weights, bias
-        self._kept: dict[int, tuple[bytes, list[list[bytes]]]] = {}
 
     def slot(self, number: int) -> U64:
         """The words of a slot. Slots of steps that are asked for in order cost one step each."""
@@ -171,81 +144,11 @@ class LookupTape:
         out[: len(words)] = words
         return out
 
-    def word(self, index: int) -> int:
-        """One word."""
-        inside = index % LEAF
-        return int.from_bytes(self.leaf(index // LEAF)[8 * inside : 8 * inside + 8], "little")
-
     def turns(self) -> tuple[int, ...]:
         """The turns of all steps and of the body."""
         data, _ = self._inside(self.shape.small_at // self.shape.slot)
         inside = self.shape.turns_at - self.shape.small_at
         return tuple(np.frombuffer(data, "<u8")[inside : inside + self.shape.steps + 1].tolist())
-
-    def out(self, word: int) -> int:
-        """A word of the result."""
-        place, negated = self.shape.out_at(word)
-        found = self.word(place)
-        return -found % (1 << 64) if negated else found
-
-    def compute(self) -> None:
-        """Work out the whole line, of which hashes are kept; else it is done when the first root is asked for."""
-        _ = self._trees
-
-    def node(self, height: int, number: int) -> bytes:
-        """The hash over 2^height leaves, from leaf number * 2^height on; all are in slots."""
-        inside = self.shape.chunk_depth
-        if height >= inside:
-            return self._trees[height - inside][number]
-        leaves = self.shape.slot // LEAF
-        slot = (number << height) // leaves
-        return self._inside(slot)[1][height][number - (slot * leaves >> height)]
-
-    def prefix(self, words: int) -> bytes:
-        """The root over the first `words` words; 32 zero bytes for none."""
-        return sha256(b"\x03" + self.begun(words)).digest() if words else EMPTY
-
-    def begun(self, words: int) -> bytes:
-        """What that root is of: the hashes of the whole trees that full leaves make up, the largest first; then the
-        words of the leaf that is not full.
-        """
-        leaf, inside = divmod(words, LEAF)
-        heights = [height for height in range(leaf.bit_length())[::-1] if leaf >> height & 1]
-        peaks = [self.node(height, (leaf >> height) - 1) for height in heights]
-        return b"".join([*peaks, self.leaf(leaf)[: 8 * inside] if inside else b""])
-
-    def leaf(self, number: int) -> bytes:
-        """The bytes of a leaf."""
-        slot, inside = divmod(number, self.shape.slot // LEAF)
-        return self._inside(slot)[0][8 * LEAF * inside :][: 8 * LEAF]
-
-    def opening(self, index: int, words: int) -> list[bytes]:
-        """The leaf that has word `index`, and its path to the tree that it is of among the first `words` words."""
-        leaf = index // LEAF
-        heights = range((leaf ^ words // LEAF).bit_length() - 1)
-        return [self.leaf(leaf), *(self.node(height, leaf >> height ^ 1) for height in heights)]
-
-    @cached_property
-    def _trees(self) -> list[list[bytes]]:
-        """The hashes of chunks, of each two, and so on."""
-        size = 8 * LEAF << self.shape.chunk_depth
-        chunks = list[bytes]()
-        for number in range(self.shape.slots):
-            data = self.slot(number).astype("<u8").tobytes()
-            chunks += [bytes.fromhex(root_of(data[at : at + size])) for at in range(0, len(data), size)]
-        return _tree(chunks)
-
-    def _inside(self, slot: int) -> tuple[bytes, list[list[bytes]]]:
-        """The words of a slot and the trees in it, of the few that were asked for last."""
-        found = self._kept.pop(slot, None)
-        if found is None:
-            data = self.slot(slot).astype("<u8").tobytes()
-            leaves = [sha256(b"\x00" + data[at : at + 128]).digest() for at in range(0, len(data), 128)]
-            found = data, _tree(leaves)
-        self._kept[slot] = found
-        while len(self._kept) > KEPT:
-            del self._kept[next(iter(self._kept))]
-        return found
 
     @cached_property
     def _sums(self) -> U64:
@@ -281,23 +184,23 @@ class LookupTape:
         cut = digits(rotate(before[None], turn)[0] - before, profile.bootstrap).astype(np.float64).transpose(1, 0, 2)
         re, im = cut[..., : size // 2].copy(), cut[..., size // 2 :].copy()
         order = levels(size // 2)
-        stages = [_words(re, im, order[0])]
+        stages = [side_by_side(re, im, order[0])]
         for level, after in pairwise(order):
             split(re, im, level)
-            stages.append(_words(re, im, after))
+            stages.append(side_by_side(re, im, after))
         split(re, im, order[-1])
         stages.append(np.stack([re, im], -1).reshape(2 * self.shape.levels, -1, 2).swapaxes(0, 1).reshape(-1))
         re, im = self._products(step, re, im)
-        stages.append(_words(re, im, order[-1]))
+        stages.append(side_by_side(re, im, order[-1]))
         for level, after in zip(order[:0:-1], order[-2::-1], strict=True):
             join(re, im, level)
-            stages.append(_words(re, im, after))
+            stages.append(side_by_side(re, im, after))
         join(re, im, order[0])
         stages.append(np.stack([re, im], -1).reshape(-1))
         added = to_words(re, im).reshape(-1)
         out = before.reshape(-1) + added
         self._trace.known(step + 1, out.reshape(2, size))
-        return np.concatenate([*(_as_words(each) for each in stages), added, out])
+        return np.concatenate([*(as_words(each) for each in stages), added, out])
 
     def _products(self, step: int, re: F64, im: F64) -> Complex:
         points = self._points[step].view(np.float64)  # column, point, row, level, part
@@ -314,21 +217,13 @@ class LookupTape:
         return np.stack([real for real, _ in columns]), np.stack([imaginary for _, imaginary in columns])
 
 
-def _tree(level: list[bytes]) -> list[list[bytes]]:
-    """Hashes, of each two of them, and so on; of an odd last one nothing."""
-    found = [level]
-    while len(level) > 1:
-        level = [sha256(b"\x01" + level[k] + level[k + 1]).digest() for k in range(0, len(level) - 1, 2)]
-        found.append(level)
-    return found
-
-
-def _words(re: F64, im: F64, level: Level) -> F64:
+def side_by_side(re: F64, im: F64, level: Level) -> F64:
     """Points (..., H) where the nodes of a level have theirs side by side."""
     both = np.stack([re, im], -1)
     found: F64 = both.reshape(-1, level.radix, level.width, 2).swapaxes(1, 2).reshape(-1)
     return found
 
 
-def _as_words(numbers: F64) -> U64:
+def as_words(numbers: F64) -> U64:
+    """The bits of doubles."""
     return np.ascontiguousarray(numbers).view(np.uint64)
