@@ -161,7 +161,8 @@ class LookupGame:
 
         def values() -> U64:
             parts = output_ciphertexts(circuit, profile, table, source, rows.start, len(rows), core)
-            return np.concatenate([part.reshape(-1, part.shape[-1]) for part in parts])[skipped:][: packed.count]
+            flat: U64 = np.concatenate([part.reshape(-1, part.shape[-1]) for part in parts])
+            return flat[skipped:][: packed.count]
 
         return PackingTape(profile, values, self._key.packing.of)
 
@@ -207,8 +208,8 @@ class LookupGame:
         packed = PackedLine.of(self.program, line.row, line.lookup)
         value = packed.value(below.node) if packed is not None else None
         if value is not None:
-            totals, words = self.sums(*value)
-            return LineMove("sum", part, proof=tape.begun(below.node), totals=totals, words=words)
+            totals, shown = self.sums(*value)
+            return LineMove("sum", part, proof=tape.begun(below.node), totals=totals, words=shown)
         return LineMove("word", part, said=tape.word(below.node), proof=self.word_proof(line, below.node, tape))
 
     def word_proof(self, claim: LookupClaim, index: int, tape: Tape | None = None) -> bytes:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fhe.arrays import U64
+from fhe.ciphertexts.packing_key import with_packing
 from fhe.engine.backends import prepare
 from fhe.engine.reference import ReferenceCore
 from fhe.engine.trace.packing import PackingShape, PackingTape
@@ -14,10 +15,10 @@ from fhe.engine.trace.packing_reads import PackingReads
 from fhe.engine.trace.packing_referee import PackingReferee
 from fhe.engine.trace.slots import LEAF
 from fhe.evaluation_key import EvaluationKey
+from fhe.keys.insecure_keys import insecure_test_keys
 from fhe.merkle import root_of
 from fhe.profile import EncryptionProfile
 from fhe.profiles import ONE_LEVEL, REFERENCE, insecure_test_profile
-from tests.support.custody import insecure_test_keys, with_packing
 from tests.support.lookup_disputes import packing_kinds
 
 
