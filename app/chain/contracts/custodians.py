@@ -87,7 +87,7 @@ class Custodians(Datasets, PaymentToken):
         head = self.decision_head(dataset)  # before the events: what is answered meanwhile is the next call's
         if head == after:
             return []
-        events = self._answers(dataset, self.first_block if first is None else first)
+        events = self._answers(dataset, first)
         if first is None:
             every = list(as_answered(events, ZERO))
             heads = [ZERO, *(each.head for each in every)]
@@ -109,13 +109,28 @@ class Custodians(Datasets, PaymentToken):
         """Most seconds from a job's opening to its end, whoever stays silent."""
         return int(self.client.read(JOBS, "longestLife"))
 
-    def _answers(self, dataset: int, first: int) -> Sequence[Event]:
-        """The events of a dataset's releases and refusals from a block on, in order."""
-        last = self.client.node.head().number
-        opened = self.client.find(JOBS, "JobOpened", self.first_block, last, None, dataset)
-        jobs = {event.args["job"] for event in opened}
-        found = [each for name in ("JobReleased", "JobRefused") for each in self.client.find(JOBS, name, first, last)]
+    def _answers(self, dataset: int, first: int | None) -> Sequence[Event]:
+        """The events of a dataset's releases and refusals from a block on, in order; of all blocks by default.
+
+        Of a few the jobs are looked up. Of all, they are told by the openings: few questions, and all of history.
+        """
+        begun, last = self.first_block if first is None else first, self.client.node.head().number
+        found = [each for name in ("JobReleased", "JobRefused") for each in self.client.find(JOBS, name, begun, last)]
+        if first is None:
+            opened = self.client.find(JOBS, "JobOpened", begun, last, None, dataset)
+            jobs = {event.args["job"] for event in opened}
+        else:
+            jobs = self._jobs_on(dataset, sorted({each.args["job"] for each in found}))
         return sorted((each for each in found if each.args["job"] in jobs), key=lambda each: (each.block, each.index))
+
+    def _jobs_on(self, dataset: int, jobs: Sequence[int]) -> set[int]:
+        """Those of some jobs that are on this dataset; one that a reorganisation took away is on none."""
+        stored = self.client.read_many([(JOBS, "get", (job,)) for job in jobs]) if jobs else []
+        return {
+            job
+            for job, each in zip(jobs, stored, strict=True)
+            if not isinstance(each, Reverted) and each["dataset"] == dataset
+        }
 
     def _answer(
         self, account: Account, job: int, function: str, word: str, decision: str, head: str | None

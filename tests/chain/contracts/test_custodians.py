@@ -26,12 +26,14 @@ class Forgetful:
 
     def __init__(self, node: ChainNode, topic: bytes) -> None:
         self._node, self._topic = node, topic
+        self.begun: list[int] = []  # the first block of each question
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._node, name)
 
     def logs(self, first: int, last: int, addresses: Collection[str], topics: Topics = ()) -> Sequence[Log]:
         """All but one."""
+        self.begun.append(first)
         found = self._node.logs(first, last, addresses, topics)
         return found[:-1] if topics and topics[0] == self._topic else found
 
@@ -91,6 +93,18 @@ def test_no_node_can_leave_an_answer_out(embedded_stage: MarketOnChain) -> None:
     for place in foreign:
         with pytest.raises(VerificationFailed):
             market.decisions(dataset, **place)
+
+
+def test_the_next_answers_are_read_from_the_last_known_one_on(embedded_stage: MarketOnChain) -> None:
+    """A custodian asks after each of its answers; what it asks does not grow with those before, nor with all jobs."""
+    market, dataset = embedded_stage.market, embedded_stage.dataset
+    for label in ("one", "two", "three"):
+        embedded_stage.release(embedded_stage.compute(label))
+    known, second, third = market.decisions(dataset)
+    node: Any = Forgetful(market.node, b"")
+    asked = Market(ContractClient(node, list(market.client.contracts.values())), market.deployment)
+    assert asked.decisions(dataset, after=known.head, first=known.block) == [second, third]
+    assert min(node.begun) == known.block
 
 
 def test_the_bond_holds_what_open_jobs_may_cost(stage: MarketOnChain) -> None:
