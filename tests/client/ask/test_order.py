@@ -83,7 +83,7 @@ def test_a_question_is_explained_paid_and_answered(scene: MarketNode, buyer: Buy
     audit = darkroom("audit", str(job), "--json")[1]
     assert audit["complete"]
     (circuit,) = [each["detail"] for each in audit["checks"] if each["claim"].startswith("the circuit is")]
-    assert re.fullmatch(r"2 inputs, 2 outputs, summed in 1 blocks of at most \d+ rows", circuit)
+    assert re.fullmatch(r"2 inputs, 2 outputs, summed in 1 block of at most [\d,]+ rows", circuit)
 
 
 def test_an_equal_question_is_answered_again_for_nothing(scene: MarketNode, buyer: Buyer) -> None:
