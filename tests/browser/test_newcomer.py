@@ -166,7 +166,9 @@ def _approve(page: Page, job: int, account: Path) -> None:
     expect(page.get_by_role("listitem").filter(has_text="the sample's owner")).to_contain_text("Signs now")
     page.get_by_role("link", name="Sell data").click()
     page.get_by_role("link", name="Open my console").click()
-    page.get_by_role("button", name=f"Approve job {job}").click()
+    approve = page.get_by_role("button", name=f"Approve job {job}")
+    expect(approve).to_be_visible(timeout=RELEASE)  # the console hears of it as the job's own page does, when it can
+    approve.click()
     page.get_by_role("dialog").get_by_role("button", name="Approve").click()
     sign(page)
     expect(page.get_by_role("button", name=f"Approve job {job}")).to_have_count(0)
