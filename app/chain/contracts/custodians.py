@@ -120,17 +120,9 @@ class Custodians(Datasets, PaymentToken):
             opened = self.client.find(JOBS, "JobOpened", begun, last, None, dataset)
             jobs = {event.args["job"] for event in opened}
         else:
-            jobs = self._jobs_on(dataset, sorted({each.args["job"] for each in found}))
+            stored = self._stored_each(sorted({each.args["job"] for each in found}))
+            jobs = {job for job, each in stored.items() if each["dataset"] == dataset}
         return sorted((each for each in found if each.args["job"] in jobs), key=lambda each: (each.block, each.index))
-
-    def _jobs_on(self, dataset: int, jobs: Sequence[int]) -> set[int]:
-        """Those of some jobs that are on this dataset; one that a reorganisation took away is on none."""
-        stored = self.client.read_many([(JOBS, "get", (job,)) for job in jobs]) if jobs else []
-        return {
-            job
-            for job, each in zip(jobs, stored, strict=True)
-            if not isinstance(each, Reverted) and each["dataset"] == dataset
-        }
 
     def _answer(
         self, account: Account, job: int, function: str, word: str, decision: str, head: str | None
@@ -142,6 +134,11 @@ class Custodians(Datasets, PaymentToken):
             if error.reason == "WrongState" and self._stored(job)["state"] in (JobState.RELEASED, JobState.SETTLED):
                 raise AlreadyReleased(f"Job {job} was released before.", "Serve the same result again.") from None
             raise
+
+    def _stored_each(self, ids: Sequence[int]) -> dict[int, Mapping[str, Any]]:
+        """The structs of jobs, in few questions; without those that nobody opened, or that a reorganisation took."""
+        stored = self.client.read_many([(JOBS, "get", (job,)) for job in ids]) if ids else []
+        return {job: each for job, each in zip(ids, stored, strict=True) if not isinstance(each, Reverted)}
 
     def _stored(self, id: int) -> Mapping[str, Any]:
         """A job's struct. Errors: NotFound."""

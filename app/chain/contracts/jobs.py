@@ -238,11 +238,10 @@ class Jobs(Custodians, Licensing, Providers):
 
         Errors: Unavailable.
         """
-        stored = self.client.read_many([(JOBS, "get", (number,)) for number in ids]) if ids else []
         return {
-            number: each["closedBlock"]
-            for number, each in zip(ids, stored, strict=True)
-            if not isinstance(each, Reverted) and each["closedBlock"] and JobState(each["state"]).terminal
+            job: each["closedBlock"]
+            for job, each in self._stored_each(ids).items()
+            if each["closedBlock"] and JobState(each["state"]).terminal
         }
 
     def _job(
